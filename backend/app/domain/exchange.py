@@ -1,0 +1,59 @@
+"""One request as a provider is handed it."""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+import msgspec
+
+R = TypeVar("R")
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A request in the bytes it came in. `splice(body, model)` returns them with the model's name exchanged."""
+
+    format: str
+    body: bytes
+    splice: Callable[[bytes, str], bytes]
+
+
+class Exchange(Generic[R]):
+    """A request on its way to one provider.
+
+    `model` is the provider's own name for the model. `encoded` is set when the request came in a wire format;
+    a provider that speaks that format sends `body_as(format)` on and answers in Opaque events. `request` is the
+    domain value, decoded on first use, so same-format traffic never pays for it.
+    `timeout` is what is left of the call's time, in seconds. `request_id` may be sent upstream.
+    """
+
+    __slots__ = ("_decode", "_request", "encoded", "model", "request_id", "stream", "timeout")
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        decode: Callable[[], R],
+        encoded: Encoded | None = None,
+        stream: bool = False,
+        timeout: float | None = None,
+        request_id: str = "",
+    ) -> None:
+        self.model = model
+        self.encoded = encoded
+        self.stream = stream
+        self.timeout = timeout
+        self.request_id = request_id
+        self._decode = decode
+        self._request: R | None = None
+
+    @property
+    def request(self) -> R:
+        """The decoded request, its `model` still the name the caller used. Raises InvalidRequest."""
+        if self._request is None:
+            self._request = self._decode()
+        return self._request
+
+    def body_as(self, format: str) -> bytes | None:
+        """The caller's own bytes with `model` in place, if they are in `format`; else None."""
+        if self.encoded is None or self.encoded.format != format:
+            return None
+        return self.encoded.splice(self.encoded.body, self.model)

@@ -1,0 +1,46 @@
+"""What a model is and can do, as data."""
+
+from typing import Any, Literal
+
+import msgspec
+
+Capability = Literal[
+    "chat", "completion", "embedding", "tools", "vision", "audio", "json_schema", "reasoning", "rerank"
+]
+
+
+class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model as one provider has it. `context_window` in tokens, `size_bytes` on disk.
+
+    `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds.
+    """
+
+    id: str
+    provider: str
+    capabilities: frozenset[Capability] = frozenset({"chat"})
+    context_window: int | None = None
+    max_output_tokens: int | None = None
+    size_bytes: int | None = None
+    format: str | None = None
+    quantization: str | None = None
+    family: str | None = None
+    loaded: bool | None = None
+    created: int = 0
+    owned_by: str | None = None
+    description: str | None = None
+    details: dict[str, Any] = {}
+
+
+class ModelsChanged(msgspec.Struct, frozen=True):
+    """A provider's list of models, or what is known of one, is not what it was."""
+
+    provider: str
+
+
+class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """A download under way. Byte counts are None until they are known."""
+
+    model: str
+    status: str
+    completed_bytes: int | None = None
+    total_bytes: int | None = None
