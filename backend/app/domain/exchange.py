@@ -22,10 +22,10 @@ class Exchange(Generic[R]):
     `model` is the provider's own name for the model. `encoded` is set when the request came in a wire format;
     a provider that speaks that format sends `body_as(format)` on and answers in Opaque events. `request` is the
     domain value, decoded on first use, so same-format traffic never pays for it.
-    `timeout` is what is left of the call's time, in seconds. `request_id` may be sent upstream.
+    `request_id` may be sent upstream.
     """
 
-    __slots__ = ("_decode", "_request", "encoded", "model", "request_id", "stream", "timeout")
+    __slots__ = ("_decode", "_request", "encoded", "model", "request_id", "stream")
 
     def __init__(
         self,
@@ -34,13 +34,11 @@ class Exchange(Generic[R]):
         decode: Callable[[], R],
         encoded: Encoded | None = None,
         stream: bool = False,
-        timeout: float | None = None,
         request_id: str = "",
     ) -> None:
         self.model = model
         self.encoded = encoded
         self.stream = stream
-        self.timeout = timeout
         self.request_id = request_id
         self._decode = decode
         self._request: R | None = None

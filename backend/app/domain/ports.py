@@ -18,7 +18,16 @@ from app.domain.models import ModelInfo, PullProgress
 
 @runtime_checkable
 class ModelSource(Protocol):
-    """Knows models. `models()` is a snapshot: no I/O, no waiting. Publish ModelsChanged when it changes."""
+    """Knows models. `models()` is a snapshot: no I/O, no waiting. Publish ModelsChanged when it changes.
+
+    `accepts_unlisted`: a name that `models()` lacks may be asked for all the same (a cloud adds models daily).
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def accepts_unlisted(self) -> bool: ...
 
     def models(self) -> Sequence[ModelInfo]: ...
 

@@ -1,0 +1,74 @@
+# CI runs these targets and nothing else. `make` alone lists them.
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+UV := $(shell command -v uv 2>/dev/null)
+STAMP := $(VENV)/.installed
+DEV_STAMP := $(VENV)/.installed-dev
+
+.DEFAULT_GOAL := list
+.PHONY: list setup run test check format lint types imports lock bench clean
+
+list:  ## Show the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP)  ## Make .venv with the platform in it
+run: $(STAMP)  ## Start the platform on http://127.0.0.1:8000
+	$(BIN)/llm-platform serve
+
+test: $(DEV_STAMP)  ## Run every test
+	$(BIN)/pytest
+
+check: lint types imports  ## Lint, types and the architecture's contracts
+
+format: $(DEV_STAMP)  ## Rewrite the code in the project's format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix-only .
+
+lint: $(DEV_STAMP)  ## Style and common faults
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(DEV_STAMP)  ## mypy --strict
+	$(BIN)/mypy
+
+imports: $(DEV_STAMP)  ## Who may import whom
+	$(BIN)/lint-imports
+
+bench: $(DEV_STAMP)  ## Measure this machine
+	$(BIN)/python -m bench
+
+lock:  ## Renew the lock files (needs uv)
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml -o requirements/runtime.txt
+	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
+
+clean:  ## Remove what the targets made
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+
+$(VENV)/bin/python:
+ifdef UV
+	$(UV) venv -q --python $(PYTHON) $(VENV)
+else
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+endif
+
+$(STAMP): requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+ifdef UV
+	$(UV) pip install -q -p $(VENV) --require-hashes -r requirements/runtime.txt
+	$(UV) pip install -q -p $(VENV) --no-deps -e .
+else
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+endif
+	@touch $@
+
+$(DEV_STAMP): requirements/dev.txt $(STAMP)
+ifdef UV
+	$(UV) pip install -q -p $(VENV) --require-hashes -r requirements/dev.txt
+else
+	$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+endif
+	@touch $@

@@ -1,0 +1,1 @@
+"""HTTP: the OpenAI dialect under /v1, and the platform's own endpoints."""

@@ -1,0 +1,60 @@
+"""Whatever goes wrong in a FastAPI route leaves as the OpenAI dialect's error body, never as a traceback."""
+
+import logging
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from app.api.rest.inference import error_headers
+from app.domain.errors import InternalError, InvalidRequest, NotFound, PlatformError
+from app.wire.openai_chat import errors
+
+logger = logging.getLogger(__name__)
+
+
+def install(app: FastAPI) -> None:
+    app.add_exception_handler(PlatformError, _platform_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _defect)
+
+
+async def _platform_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, PlatformError)
+    return _response(error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
+    return _response(InvalidRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        message = (
+            f"Unknown request URL: {request.method} {request.scope['path'][:200]}. /docs lists what there is."
+        )
+        return _response(NotFound(message, code="unknown_url"))
+    response = _response(
+        InvalidRequest(f"{request.method} is not allowed for this URL.", code="method_not_allowed")
+    )
+    response.status_code = error.status_code
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _defect(request: Request, error: Exception) -> Response:
+    logger.error("defect in %s %s", request.method, request.scope["path"], exc_info=error)
+    return _response(InternalError("The platform failed unexpectedly; its log tells more."))
+
+
+def _response(error: PlatformError) -> Response:
+    status, body = errors.encode(error)
+    headers = {name.decode(): value.decode() for name, value in error_headers(error)}
+    return Response(body, status, headers, media_type="application/json")

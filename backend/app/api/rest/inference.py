@@ -1,0 +1,241 @@
+"""The hot path of HTTP: one raw ASGI endpoint that serves every dialect of generation and embedding.
+
+Read the body once, look at what routing needs, open the answer, write it. A dialect is data: see Dialect.
+"""
+
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
+from functools import partial
+from typing import Any, Protocol
+
+import msgspec
+from starlette.types import Receive, Scope, Send
+
+from app.api.identity import credential
+from app.api.rest.asgi import (
+    ClientGone,
+    Headers,
+    headers_of,
+    read_body,
+    request_id,
+    send_json,
+    until_disconnect,
+)
+from app.api.rest.policy import RestPolicy
+from app.api.rest.sse import EventStreamResponse
+from app.domain.errors import Cancelled, InternalError, PayloadTooLarge, PlatformError
+from app.domain.events import EventStream, Opaque, StreamEvent
+from app.domain.exchange import Encoded
+from app.domain.principal import Principal
+from app.inference.call import Call, Operation
+from app.wire.json_limits import check_depth
+
+logger = logging.getLogger(__name__)
+
+
+class Head(Protocol):
+    """What a dialect's peek tells of a request."""
+
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def stream(self) -> bool: ...
+
+
+class StreamEncoder(Protocol):
+    def encode(self, event: Any) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+    def error(self, error: PlatformError) -> bytes: ...
+
+
+class Dialect(msgspec.Struct, frozen=True, kw_only=True):
+    """One endpoint's wire format, as functions of app.wire.
+
+    `peek` validates what the platform needs and is all that a same-format request costs; `fold` turns a stream of
+    domain events into the body of an answer that does not stream; `error` gives status and body.
+    """
+
+    name: str
+    operation: Operation
+    format: str
+    peek: Callable[[bytes], Head]
+    decode: Callable[[bytes], object]
+    splice: Callable[[bytes, str], bytes]
+    fold: Callable[[EventStream], Awaitable[bytes]]
+    encoder: Callable[[Any], StreamEncoder]
+    error: Callable[[PlatformError], tuple[int, bytes]]
+
+
+class InferenceEndpoint:
+    """POST only. `open_call` is the router's; `serving` says whether the front-end is switched on."""
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        open_call: Callable[[Call], Awaitable[EventStream]],
+        policy: Callable[[], RestPolicy],
+        check_serving: Callable[[], None],
+    ) -> None:
+        self._dialect = dialect
+        self._open = open_call
+        self._policy = policy
+        self._check_serving = check_serving
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = headers_of(scope)
+        answer = _Answer(self._dialect, request_id(headers), send, self._policy())
+        try:
+            call, head = await self._receive(headers, receive, answer)
+            async with until_disconnect(receive):
+                await answer.send(call, head, self._open)
+        except (ClientGone, Cancelled):
+            logger.debug("call %s: the client left", answer.id)
+        except PlatformError as error:
+            await answer.fail(error)
+        except Exception:
+            logger.exception("call %s: defect", answer.id)
+            await answer.fail(
+                InternalError("The platform failed unexpectedly; its log tells more under this request id.")
+            )
+        finally:
+            answer.close()
+
+    async def _receive(
+        self, headers: Mapping[bytes, bytes], receive: Receive, answer: "_Answer"
+    ) -> tuple[Call, Head]:
+        self._check_serving()
+        principal = identify(headers, answer.policy)
+        body = await read_body(headers, receive, answer.policy.body_bytes)
+        check_depth(body, answer.policy.json_depth)
+        dialect = self._dialect
+        head = dialect.peek(body)
+        call = Call(
+            id=answer.id,
+            operation=dialect.operation,
+            model=head.model,
+            decode=partial(dialect.decode, body),
+            encoded=Encoded(dialect.format, body, dialect.splice),
+            stream=head.stream,
+            principal=principal,
+            front_end=dialect.name,
+        )
+        return call, head
+
+
+def identify(headers: Mapping[bytes, bytes], policy: RestPolicy) -> Principal:
+    """Raises Unauthenticated."""
+    return policy.authenticator.authenticate(
+        credential(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+class _Answer:
+    """One response on its way out, streaming or not."""
+
+    def __init__(self, dialect: Dialect, id: str, send: Send, policy: RestPolicy) -> None:
+        self.id = id
+        self.policy = policy
+        self._dialect = dialect
+        self._send = send
+        self._began = time.perf_counter()
+        self._id_header = (b"x-request-id", id.encode())
+        self._sse: EventStreamResponse | None = None
+        self._encoder: StreamEncoder | None = None
+
+    async def send(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+        if head.stream:
+            await self._stream(call, head, open_call)
+        else:
+            await self._whole(call, open_call)
+
+    async def fail(self, error: PlatformError) -> None:
+        """An error body, or an error event when the stream is under way."""
+        if self._sse is not None and self._sse.started and self._encoder is not None:
+            await self._sse.finish(self._encoder.error(error))
+            return
+        self.close()
+        status, body = self._dialect.error(error)
+        headers = [self._id_header, *error_headers(error)]
+        await send_json(self._send, status, body, headers)
+
+    def close(self) -> None:
+        if self._sse is not None:
+            self._sse.close()
+
+    async def _whole(self, call: Call, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+        stream = await open_call(call)
+        async with aclosing(stream):
+            first = await anext(stream)
+            if type(first) is Opaque:
+                body = first.data
+                async for _ in stream:
+                    pass
+            else:
+                body = await self._dialect.fold(_Rejoined(first, stream))
+        await send_json(self._send, 200, body, self._headers(call))
+
+    async def _stream(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+        self._encoder = encoder = self._dialect.encoder(head)
+        self._sse = sse = EventStreamResponse(self._send, self.policy.comment_seconds, [self._id_header])
+        stream = await open_call(call)
+        opaque = False
+        async with aclosing(stream):
+            await sse.start(self._headers(call))
+            async for event in stream:
+                if type(event) is Opaque:
+                    opaque = True
+                    await sse.write(event.data)
+                elif not opaque and (frames := encoder.encode(event)):
+                    await sse.write(frames)
+        await sse.finish(b"" if opaque else encoder.end())
+
+    def _headers(self, call: Call) -> Headers:
+        """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts."""
+        spent = time.perf_counter() - self._began
+        overhead = spent - sum(attempt.seconds for attempt in call.attempts)
+        return [
+            self._id_header,
+            (b"openai-processing-ms", b"%d" % (spent * 1000)),
+            (b"x-llm-provider", call.attempts[-1].target.integration.encode("latin-1", "replace")),
+            (b"x-llm-attempts", b"%d" % len(call.attempts)),
+            (b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)),
+        ]
+
+
+class _Rejoined:
+    """A stream whose first event was taken off to look at it."""
+
+    def __init__(self, first: StreamEvent, rest: EventStream) -> None:
+        self._first: StreamEvent | None = first
+        self._rest = rest
+
+    def __aiter__(self) -> "_Rejoined":
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        return await self._rest.__anext__()
+
+    async def aclose(self) -> None:
+        await self._rest.aclose()
+
+
+def error_headers(error: PlatformError) -> Headers:
+    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread."""
+    headers: Headers = []
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, -(-error.retry_after // 1))))
+    if isinstance(error, PayloadTooLarge):
+        headers.append((b"connection", b"close"))
+    return headers

@@ -1,0 +1,1 @@
+"""The OpenAI dialect: https://platform.openai.com/docs/api-reference"""

@@ -1,0 +1,77 @@
+"""The three hot endpoints of the OpenAI dialect, as data for InferenceEndpoint."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from app.api.rest.inference import Dialect, StreamEncoder
+from app.domain.chat import ChatResult
+from app.domain.embeddings import EmbeddingRequest, EmbeddingResult
+from app.domain.errors import InternalError
+from app.domain.events import EventStream
+from app.domain.streams import collect
+from app.wire import openai_embeddings
+from app.wire.openai_chat import errors
+from app.wire.openai_chat import request as chat_request
+from app.wire.openai_chat import response as chat_response
+from app.wire.openai_chat import stream as chat_stream
+from app.wire.openai_completions import request as completion_request
+from app.wire.openai_completions import response as completion_response
+from app.wire.openai_completions import stream as completion_stream
+
+FRONT_END = "openai_api"
+
+
+async def _fold(encode: Callable[[ChatResult], bytes], stream: EventStream) -> bytes:
+    return encode(await collect(stream))
+
+
+async def _embedding(stream: EventStream) -> EmbeddingResult:
+    async for event in stream:
+        if isinstance(event, EmbeddingResult):
+            return event
+    raise InternalError("The answer held no embeddings.")
+
+
+def _no_stream(head: Any) -> StreamEncoder:
+    raise InternalError("Embeddings do not stream.")
+
+
+CHAT = Dialect(
+    name=FRONT_END,
+    operation="chat",
+    format=chat_request.FORMAT,
+    peek=chat_request.peek,
+    decode=chat_request.decode,
+    splice=chat_request.splice,
+    fold=partial(_fold, chat_response.encode),
+    encoder=lambda head: chat_stream.StreamEncoder(include_usage=head.include_usage),
+    error=errors.encode,
+)
+COMPLETIONS = Dialect(
+    name=FRONT_END,
+    operation="text_completion",
+    format=completion_request.FORMAT,
+    peek=completion_request.peek,
+    decode=completion_request.decode,
+    splice=completion_request.splice,
+    fold=partial(_fold, completion_response.encode),
+    encoder=lambda head: completion_stream.StreamEncoder(include_usage=head.include_usage),
+    error=errors.encode,
+)
+EMBEDDINGS = Dialect(
+    name=FRONT_END,
+    operation="embeddings",
+    format=openai_embeddings.FORMAT,
+    peek=openai_embeddings.peek,
+    decode=openai_embeddings.decode,
+    splice=openai_embeddings.splice,
+    fold=_embedding,
+    encoder=_no_stream,
+    error=errors.encode,
+)
+PATHS = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
+}

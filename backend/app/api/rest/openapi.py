@@ -1,0 +1,104 @@
+"""The OpenAPI document: what FastAPI knows of its routes, and the raw endpoints that it can't see."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+_ERROR = {
+    "type": "object",
+    "properties": {
+        "error": {
+            "type": "object",
+            "properties": {
+                "message": {"type": "string"},
+                "type": {"type": "string"},
+                "param": {"type": ["string", "null"]},
+                "code": {"type": ["string", "null"]},
+            },
+        }
+    },
+}
+_MODEL = {"type": "string", "description": "A name from GET /v1/models, or `integration/model`."}
+_STREAM = {"type": "boolean", "default": False, "description": "Answer as server-sent events."}
+
+_RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "/v1/chat/completions": (
+        "Create a chat completion",
+        "messages",
+        {
+            "messages": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "role": {"enum": ["system", "developer", "user", "assistant", "tool"]},
+                        "content": {
+                            "description": "Text, or a list of parts.",
+                            "type": ["string", "array", "null"],
+                        },
+                    },
+                    "required": ["role"],
+                },
+            },
+            "stream": _STREAM,
+            "tools": {"type": "array", "items": {"type": "object"}},
+            "response_format": {"type": "object"},
+            "max_completion_tokens": {"type": "integer"},
+            "temperature": {"type": "number"},
+        },
+    ),
+    "/v1/completions": (
+        "Create a text completion",
+        "prompt",
+        {
+            "prompt": {"description": "Text, token ids, or a list of either.", "type": ["string", "array"]},
+            "stream": _STREAM,
+            "max_tokens": {"type": "integer"},
+            "temperature": {"type": "number"},
+        },
+    ),
+    "/v1/embeddings": (
+        "Create embeddings",
+        "input",
+        {
+            "input": {"description": "Text, token ids, or a list of either.", "type": ["string", "array"]},
+            "encoding_format": {"enum": ["float", "base64"]},
+            "dimensions": {"type": "integer"},
+        },
+    ),
+}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """The whole document, made once."""
+    if not app.openapi_schema:
+        document = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        for path, (summary, required, fields) in _RAW.items():
+            document["paths"][path] = {"post": _operation(summary, required, fields)}
+        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
+        schemes["key"] = {"type": "http", "scheme": "bearer"}
+        document["security"] = [{"key": []}]
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def _operation(summary: str, required: str, fields: dict[str, Any]) -> dict[str, Any]:
+    schema = {
+        "type": "object",
+        "required": ["model", required],
+        "properties": {"model": _MODEL, **fields},
+        "additionalProperties": True,
+    }
+    return {
+        "tags": ["OpenAI"],
+        "summary": summary,
+        "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
+        "responses": {
+            "200": {
+                "description": "The answer, as OpenAI's API reference describes it.",
+                "content": {"application/json": {}, "text/event-stream": {}},
+            },
+            "default": {"description": "An error.", "content": {"application/json": {"schema": _ERROR}}},
+        },
+    }

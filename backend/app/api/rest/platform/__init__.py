@@ -1,0 +1,1 @@
+"""The platform's own endpoints: probes, integrations, models, administration."""

@@ -1,0 +1,61 @@
+"""A server-sent-events answer that is never silent for long."""
+
+import asyncio
+
+from starlette.types import Send
+
+from app.api.rest.asgi import Headers
+
+_HEADERS: Headers = [
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+]
+_COMMENT = b": keep-alive\n\n"
+
+
+class EventStreamResponse:
+    """Starts with the first write, or with a comment when nothing was written for `comment_seconds`.
+
+    Once it has started the status is 200 and can't change: later errors travel as events.
+    """
+
+    def __init__(self, send: Send, comment_seconds: float, early_headers: Headers) -> None:
+        self._send = send
+        self._interval = comment_seconds
+        self._early_headers = early_headers
+        self._loop = asyncio.get_running_loop()
+        self._last = self._loop.time()
+        self._timer = self._loop.call_later(comment_seconds, self._look)
+        self._comment: asyncio.Task[None] | None = None
+        self.started = False
+
+    async def start(self, headers: Headers) -> None:
+        if not self.started:
+            self.started = True
+            await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS + headers})
+
+    async def write(self, frames: bytes) -> None:
+        self._last = self._loop.time()
+        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+
+    async def finish(self, frames: bytes = b"") -> None:
+        self.close()
+        await self._send({"type": "http.response.body", "body": frames})
+
+    def close(self) -> None:
+        """Stop the comments; to be called however the answer ends."""
+        self._timer.cancel()
+        if self._comment is not None:
+            self._comment.cancel()
+
+    def _look(self) -> None:
+        silent = self._loop.time() - self._last
+        if silent >= self._interval and (self._comment is None or self._comment.done()):
+            self._comment = self._loop.create_task(self._write_comment())
+            silent = 0.0
+        self._timer = self._loop.call_later(max(self._interval - silent, 0.01), self._look)
+
+    async def _write_comment(self) -> None:
+        await self.start(self._early_headers)
+        await self.write(_COMMENT)

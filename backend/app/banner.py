@@ -1,0 +1,80 @@
+"""What the terminal says once the platform serves: what runs, where, which models answer, and how to ask one."""
+
+from app.bootstrap import Platform
+from app.inference.catalog import ModelEntry
+
+_SHOWN_MODELS = 12
+
+
+def banner(platform: Platform, host: str, port: int) -> str:
+    """Text that ends in a newline. `host` and `port` are where the platform listens."""
+    shown_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    base = f"http://{shown_host}:{port}"
+    entries = [entry for entry in platform.router.catalog.current.entries() if entry.serving]
+    lines = [
+        "",
+        f"LLM Platform serves on {base}   (OpenAI API: {base}/v1   API reference: {base}/docs)",
+        _access(platform),
+        "",
+        "Integrations:",
+        *_integrations(platform),
+        "",
+        *_models(entries),
+    ]
+    model = _example_model(entries)
+    if model:
+        lines += ["", *_snippets(platform, base, model)]
+    return "\n".join(lines) + "\n\n"
+
+
+def _access(platform: Platform) -> str:
+    if platform.policy.authenticator.open_to_all:
+        return "No key is set, so only this machine may call. Set LLM_PLATFORM_API_KEY to serve others."
+    return "Calls need the key in LLM_PLATFORM_API_KEY."
+
+
+def _integrations(platform: Platform) -> list[str]:
+    shown = [status for status in platform.manager.status() if status.state != "disabled"]
+    width = max((len(status.name) for status in shown), default=0)
+    return [f"  {status.name:{width}}  {status.state.value:12}  {status.reason}".rstrip() for status in shown]
+
+
+def _models(entries: list[ModelEntry]) -> list[str]:
+    if not entries:
+        return [
+            "No model answers yet. Set OLLAMA_BASE_URL or OPENAI_API_KEY, or put a .gguf into CUSTOM_MODELS_DIR."
+        ]
+    lines = ["Models that answer:"]
+    for entry in entries[:_SHOWN_MODELS]:
+        lines.append(f"  {entry.name}  ({', '.join(sorted({target.integration for target in entry.targets}))})")
+    if len(entries) > _SHOWN_MODELS:
+        lines.append(f"  … and {len(entries) - _SHOWN_MODELS} more: GET /v1/models")
+    if any(entry.name == "demo" for entry in entries):
+        lines.append(
+            "  'demo' is a toy of 1 MB that knows a little about Kubernetes. For real answers set OLLAMA_BASE_URL"
+        )
+        lines.append("  or a key such as OPENAI_API_KEY, or put a .gguf into CUSTOM_MODELS_DIR, and start again.")
+    return lines
+
+
+def _example_model(entries: list[ModelEntry]) -> str | None:
+    chatting = [entry for entry in entries if entry.known is None or "chat" in entry.known.capabilities]
+    return chatting[0].name if chatting else None
+
+
+def _snippets(platform: Platform, base: str, model: str) -> list[str]:
+    keyless = platform.policy.authenticator.open_to_all
+    key = "" if keyless else ' -H "Authorization: Bearer $LLM_PLATFORM_API_KEY"'
+    sdk_key = '"none"' if keyless else 'os.environ["LLM_PLATFORM_API_KEY"]'
+    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is a pod?"}}]}}'
+    return [
+        "Try it:",
+        f"  curl {base}/v1/chat/completions{key} -H 'Content-Type: application/json' \\",
+        f"    -d '{body}'",
+        "",
+        "  from openai import OpenAI",
+        *([] if keyless else ["  import os"]),
+        f'  client = OpenAI(base_url="{base}/v1", api_key={sdk_key})',
+        f'  answer = client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "What is a pod?"}}])',
+        "  print(answer.choices[0].message.content)",
+    ]

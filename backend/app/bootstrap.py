@@ -1,0 +1,117 @@
+"""The only wiring: which parts there are and how they hang together. Read it from top to bottom."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+
+from app.api.identity import Authenticator
+from app.api.rest.app import create_rest_app
+from app.api.rest.context import RestContext
+from app.api.rest.policy import RestPolicy
+from app.core.integration_framework import IntegrationManager, StateChanged
+from app.core.integration_framework.discovery import Registry
+from app.core.integration_framework.runtime import set_integration_manager
+from app.domain.errors import InvalidRequest
+from app.domain.models import ModelsChanged
+from app.domain.ports import ModelSource
+from app.inference.catalog import LiveCatalog, Route, Routes, Source
+from app.inference.router import Router
+from app.inference.stages.account import Account, log_record
+from app.inference.stages.deadline import Deadline, Timeouts
+from app.integrations.builtin import BUILTIN
+from app.settings import ConfigError, LoadedSettings, Settings
+from app.wiring import FRONT_ENDS, integration_configs
+
+logger = logging.getLogger(__name__)
+
+
+class Platform:
+    """Everything that runs in one process. `app` is its ASGI application."""
+
+    def __init__(self, load: Callable[[], LoadedSettings]) -> None:
+        self._load = load
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._draining = False
+        self._started = False
+        loaded = load()
+        self.settings = loaded.settings
+        self.policy = rest_policy(self.settings)
+        self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}))
+        self.manager.configure(integration_configs(loaded))
+        catalog = LiveCatalog(self._sources, routes(self.settings))
+        self._deadline = Deadline(timeouts(self.settings))
+        self.router = Router(
+            catalog,
+            call_stages=[Account([log_record])],
+            attempt_stages=[self._deadline],
+        )
+        self.app = create_rest_app(
+            RestContext(
+                router=self.router,
+                manager=self.manager,
+                policy=lambda: self.policy,
+                ready=lambda: self._started and not self._draining,
+                reload=self._reload_for_rest,
+            )
+        )
+
+    async def start(self) -> None:
+        """Returns when every integration has settled, or is left to start in the background."""
+        self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
+        self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
+        set_integration_manager(self.manager)
+        await self.manager.start(grace=self.settings.server.start_seconds)
+        self.router.catalog.rebuild()
+        self._started = True
+
+    def drain(self) -> None:
+        """From now on unready; requests under way go on."""
+        self._draining = True
+
+    async def stop(self) -> None:
+        self.drain()
+        for task in self._tasks:
+            task.cancel()
+        await self.manager.stop()
+        set_integration_manager(None)
+
+    async def reload(self) -> Mapping[str, object]:
+        """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
+        loaded = self._load()
+        settings = loaded.settings
+        check_exposure(settings, bound=self.settings)
+        configs = integration_configs(loaded)
+        summary = await self.manager.reconfigure(configs)
+        fixed = sorted(
+            f"server.{field}"
+            for field in ("host", "port", "grpc_port", "workers")
+            if getattr(settings.server, field) != getattr(self.settings.server, field)
+        )
+        self.settings = settings
+        self.policy = rest_policy(settings)
+        self._deadline.timeouts = timeouts(settings)
+        self.router.catalog.rebuild(routes(settings))
+        logger.info("the configuration was reloaded: %s", summary)
+        return {"integrations": summary, "needs_restart": fixed}
+
+    def background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run to its end, or until the platform stops."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _reload_for_rest(self) -> Mapping[str, object]:
+        try:
+            return await self.reload()
+        except ConfigError as error:
+            raise InvalidRequest(f"The configuration was refused and the old one stays.\n{error}") from None
+
+    def _sources(self) -> Iterable[Source]:
+        for integration in self.manager.instances():
+            if isinstance(integration, ModelSource):
+                yield Source(
+                    source=integration,
+                    serving=self.manager.is_serving(integration.name),
+                    priority=integration.config.priority,
+                )

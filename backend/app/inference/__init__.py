@@ -1,0 +1,1 @@
+"""The one router that every front-end shares."""

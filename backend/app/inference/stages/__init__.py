@@ -1,0 +1,1 @@
+"""The steps between a front-end and a provider, one a file; app.bootstrap shows their order."""

@@ -1,0 +1,144 @@
+"""One record a call: who asked what of whom, how it ended, what it used, how long it took.
+
+The outermost stage, so that it sees refusals too. Records go to sinks; a sink must be quick and must not raise.
+"""
+
+import logging
+import time
+from asyncio import CancelledError
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from app.domain.errors import PlatformError
+from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
+from app.domain.usage import Usage
+from app.inference.call import Call
+
+logger = logging.getLogger(__name__)
+
+
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached."""
+
+    id: str
+    principal: str
+    front_end: str
+    operation: str
+    model: str
+    integration: str | None
+    target_model: str | None
+    attempts: int
+    outcome: str
+    seconds: float
+    first_event_seconds: float | None
+    usage: Usage | None
+
+
+Sink = Callable[[CallRecord], None]
+
+
+class Account:
+    def __init__(self, sinks: Sequence[Sink]) -> None:
+        self._sinks = tuple(sinks)
+
+    async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
+        try:
+            stream = await proceed(call)
+        except BaseException as error:
+            self.emit(call, _outcome(error), None, None)
+            raise
+        return _Recorded(self, call, stream)
+
+    def emit(self, call: Call, outcome: str, first_event_at: float | None, usage: Usage | None) -> None:
+        target = call.attempts[-1].target if call.attempts else None
+        record = CallRecord(
+            id=call.id,
+            principal=call.principal.id,
+            front_end=call.front_end,
+            operation=call.operation,
+            model=call.model,
+            integration=target.integration if target else None,
+            target_model=target.model if target else None,
+            attempts=len(call.attempts),
+            outcome=outcome,
+            seconds=time.perf_counter() - call.started,
+            first_event_seconds=None if first_event_at is None else first_event_at - call.started,
+            usage=usage,
+        )
+        for sink in self._sinks:
+            sink(record)
+
+
+class _Recorded:
+    """Hands every event on; knows at the end how many there were and what was used."""
+
+    __slots__ = ("_account", "_call", "_ended", "_first_event_at", "_frames", "_stream", "_usage")
+
+    def __init__(self, account: Account, call: Call, stream: EventStream) -> None:
+        self._account = account
+        self._call = call
+        self._stream = stream
+        self._first_event_at = time.perf_counter()
+        self._frames = 0
+        self._usage: Usage | None = None
+        self._ended = False
+
+    def __aiter__(self) -> "_Recorded":
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        try:
+            event = await self._stream.__anext__()
+        except StopAsyncIteration:
+            self._end("ok")
+            raise
+        except BaseException as error:
+            self._end(_outcome(error))
+            raise
+        if type(event) is Opaque:
+            self._frames += event.data.count(b"\ndata:") + 1
+        elif type(event) is UsageReported:
+            self._usage = event.usage
+        else:
+            self._frames += 1
+        return event
+
+    async def aclose(self) -> None:
+        """Closing before the end means that the caller left."""
+        try:
+            await self._stream.aclose()
+        finally:
+            self._end("cancelled")
+
+    def _end(self, outcome: str) -> None:
+        if self._ended:
+            return
+        self._ended = True
+        usage = self._usage
+        if usage is None and outcome != "ok":
+            # A cut stream never tells its usage; a frame is about a token.
+            usage = Usage(output_tokens=self._frames, estimated=True)
+        self._account.emit(self._call, outcome, self._first_event_at, usage)
+
+
+def _outcome(error: BaseException) -> str:
+    if isinstance(error, PlatformError):
+        return error.kind.value
+    return "cancelled" if isinstance(error, CancelledError | GeneratorExit) else "internal"
+
+
+def log_record(record: CallRecord) -> None:
+    """A sink: one line a call."""
+    logger.info(
+        "%s %s model=%s target=%s/%s attempts=%d outcome=%s ms=%.1f tokens=%s",
+        record.id,
+        record.operation,
+        record.model,
+        record.integration,
+        record.target_model,
+        record.attempts,
+        record.outcome,
+        record.seconds * 1000,
+        f"{record.usage.input_tokens}+{record.usage.output_tokens}" if record.usage else "-",
+    )

@@ -1,0 +1,117 @@
+"""Time limits of an attempt: to the first event, between events, and in all.
+
+One timer a stream, moved lazily: an event costs a clock reading, never a timer of its own.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from app.domain.errors import ProviderProtocolError, UpstreamTimeout
+from app.domain.events import EventStream, StreamEvent
+from app.inference.call import Attempt
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds. An answer that does not stream has `total` until it is there: its first event is all of it."""
+
+    first_token: float = 60.0
+    idle: float = 300.0
+    total: float = 600.0
+
+
+class Deadline:
+    def __init__(self, timeouts: Timeouts) -> None:
+        self.timeouts = timeouts
+
+    async def __call__(
+        self, attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]
+    ) -> EventStream:
+        """Returns once the first event is there. Raises UpstreamTimeout."""
+        limits, name = self.timeouts, attempt.target.integration
+        total_at = asyncio.get_running_loop().time() + limits.total
+        patience = min(limits.first_token, limits.total) if attempt.call.stream else limits.total
+        stream: EventStream | None = None
+        try:
+            async with asyncio.timeout(patience):
+                stream = await proceed(attempt)
+                first = await anext(stream)
+        except BaseException as error:
+            if stream is not None:
+                await stream.aclose()
+            if isinstance(error, TimeoutError):
+                raise UpstreamTimeout(f"'{name}' gave no answer within {patience:g} s.", provider=name) from None
+            if isinstance(error, StopAsyncIteration):
+                raise ProviderProtocolError(f"'{name}' ended its answer before it began.", provider=name) from None
+            raise
+        return _Timed(stream, first, limits.idle, total_at, name)
+
+
+class _Timed:
+    """The first event, then the rest under the idle and total limits."""
+
+    __slots__ = (
+        "_asked",
+        "_expired",
+        "_first",
+        "_idle",
+        "_loop",
+        "_name",
+        "_stream",
+        "_task",
+        "_timer",
+        "_total_at",
+    )
+
+    def __init__(self, stream: EventStream, first: StreamEvent, idle: float, total_at: float, name: str) -> None:
+        self._stream = stream
+        self._first: StreamEvent | None = first
+        self._idle = idle
+        self._total_at = total_at
+        self._name = name
+        self._loop = asyncio.get_running_loop()
+        self._asked = 0.0
+        self._task: asyncio.Task[object] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._expired = False
+
+    def __aiter__(self) -> "_Timed":
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        if self._first is not None:
+            first, self._first = self._first, None
+            return first
+        self._asked = self._loop.time()
+        self._task = asyncio.current_task()
+        if self._timer is None:
+            self._timer = self._loop.call_at(self._due(), self._look)
+        try:
+            return await self._stream.__anext__()
+        except asyncio.CancelledError:
+            if not self._expired or self._task is None or self._task.uncancel() > 0:
+                raise
+            raise UpstreamTimeout(
+                f"'{self._name}' stopped in the middle of its answer.", provider=self._name
+            ) from None
+        finally:
+            self._task = None
+
+    async def aclose(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._first = None
+        await self._stream.aclose()
+
+    def _due(self) -> float:
+        return min(self._asked + self._idle, self._total_at)
+
+    def _look(self) -> None:
+        """Expire only a wait for the upstream: while the caller reads slowly, the upstream is not at fault."""
+        now = self._loop.time()
+        if self._task is not None and now >= self._due():
+            self._expired = True
+            self._task.cancel()
+            return
+        self._timer = self._loop.call_at(max(self._due(), now + min(self._idle, 1.0)), self._look)

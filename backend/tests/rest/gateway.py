@@ -1,0 +1,75 @@
+"""The REST front-end over scripted providers, on a real socket: what most of the tests here start from."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+
+import msgspec
+
+from app.api.identity import Authenticator
+from app.api.rest.app import create_rest_app
+from app.api.rest.context import RestContext
+from app.api.rest.front_end import OpenAIApi
+from app.api.rest.policy import RestPolicy
+from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType
+from app.core.integration_framework.discovery import Registry
+from app.domain.events import Finished, Started, TextDelta, UsageReported
+from app.domain.usage import Usage
+from app.inference.catalog import LiveCatalog, Source
+from app.inference.router import Router
+from app.inference.stages.account import Account, CallRecord
+from app.inference.stages.deadline import Deadline, Timeouts
+from app.testing.providers import ScriptedProvider
+from tests.servers.serving import serving
+
+START = Started(id="chatcmpl-1", model="model", created=1)
+ANSWER = (
+    START,
+    TextDelta(text="Hel"),
+    TextDelta(text="lo"),
+    Finished(reason="stop"),
+    UsageReported(usage=Usage(input_tokens=3, output_tokens=2)),
+)
+CHAT = {"model": "model", "messages": [{"role": "user", "content": "hi"}]}
+
+
+class Gateway(msgspec.Struct):
+    port: int
+    records: list[CallRecord]
+    provider: ScriptedProvider
+
+
+@asynccontextmanager
+async def gateway(
+    provider: ScriptedProvider | None = None, *, key: str | None = None, **policy: object
+) -> AsyncIterator[Gateway]:
+    """`policy` overrides fields of RestPolicy."""
+    provider = provider or ScriptedProvider(ANSWER)
+    records: list[CallRecord] = []
+    catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
+    catalog.rebuild()
+    manager = IntegrationManager(Registry({"openai_api": f"{OpenAIApi.__module__}:{OpenAIApi.__name__}"}))
+    manager.configure([IntegrationConfig(name="openai_api", type=IntegrationType.API_COMPATIBILITY)])
+    settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
+    current = RestPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
+    router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[Deadline(Timeouts())])
+    app = create_rest_app(
+        RestContext(router=router, manager=manager, policy=lambda: current, ready=lambda: True, reload=_reload)
+    )
+    await manager.start()
+    try:
+        async with serving(app) as port:
+            yield Gateway(port, records, provider)
+    finally:
+        await manager.stop()
+
+
+async def _reload() -> Mapping[str, object]:
+    return {}
+
+
+async def eventually(condition: Callable[[], object], seconds: float = 0.5) -> None:
+    """Wait until `condition()` is true; fail after `seconds`, which is a promise of the subject, not a guess."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - what is waited for is another's state, not an event
+            await asyncio.sleep(0)

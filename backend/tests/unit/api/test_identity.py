@@ -1,0 +1,42 @@
+"""One extractor, one authenticator, and no way around them."""
+
+import pytest
+
+from app.api.identity import Authenticator, credential
+from app.domain.errors import Unauthenticated
+
+
+@pytest.mark.parametrize(
+    ("authorization", "api_key", "found"),
+    [
+        (None, None, None),
+        ("Bearer k", None, "k"),
+        ("bearer  k ", None, "k"),
+        (None, "k", "k"),
+        ("Bearer k", "k", "k"),
+        ("", "", None),
+    ],
+)
+def test_where_a_key_is_found(authorization: str | None, api_key: str | None, found: str | None) -> None:
+    assert credential(authorization, api_key) == found
+
+
+@pytest.mark.parametrize(
+    ("authorization", "api_key"),
+    [("Basic dXNlcjpwYXNz", None), ("Bearer", None), ("Bearer ", None), ("k", None), ("Bearer a", "b")],
+)
+def test_what_is_no_credential_is_refused(authorization: str, api_key: str | None) -> None:
+    with pytest.raises(Unauthenticated):
+        credential(authorization, api_key)
+
+
+@pytest.mark.parametrize("key", [None, "", "wrong", "master-key-", "MASTER-KEY", "master-ke", "ключ", "\udcff"])
+def test_only_the_exact_key_passes(key: str | None) -> None:
+    with pytest.raises(Unauthenticated) as caught:
+        Authenticator("master-key").authenticate(key)
+    assert "master-key" not in str(caught.value)
+
+
+def test_the_right_key_is_the_operator_and_without_a_key_everybody_is_local() -> None:
+    assert Authenticator("master-key").authenticate("master-key").id == "operator"
+    assert Authenticator(None).authenticate("anything").id == "local"

@@ -1,0 +1,71 @@
+"""What a model name means."""
+
+import pytest
+
+from app.domain.errors import ModelNotFound
+from app.inference.catalog import Catalog, LiveCatalog, Route, Source
+from app.testing.providers import ScriptedProvider
+
+
+def source(name: str, *models: str, serving: bool = True, priority: int = 100, open_: bool = False) -> Source:
+    provider = ScriptedProvider([], name=name, models=models)
+    provider.accepts_unlisted = open_
+    return Source(source=provider, serving=serving, priority=priority)
+
+
+CATALOG = Catalog(
+    [
+        source("cloud", "big", "llama", open_=True, priority=50),
+        source("ollama", "llama", "org/tiny:1b"),
+        source("asleep", "dozy", serving=False),
+    ],
+    {"fast": [Route(integration="ollama", model="llama"), Route(integration="missing", model="x")]},
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "targets"),
+    [
+        ("fast", ["ollama/llama"]),
+        ("llama", ["cloud/llama", "ollama/llama"]),
+        ("ollama/llama", ["ollama/llama"]),
+        ("org/tiny:1b", ["ollama/org/tiny:1b"]),
+        ("ollama/org/tiny:1b", ["ollama/org/tiny:1b"]),
+        ("cloud/brand-new", ["cloud/brand-new"]),
+        ("publishers/acme/models/big", ["cloud/big"]),
+        ("publishers/acme/models/ollama/llama", ["ollama/llama"]),
+    ],
+)
+def test_names_and_their_targets(name: str, targets: list[str]) -> None:
+    assert [f"{each.integration}/{each.model}" for each in CATALOG.resolve(name)] == targets
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", "nothing", "ollama/", "/llama", "ollama/unknown", "../big", "publishers/acme/models/", "publishers/big"],
+)
+def test_names_that_mean_nothing(name: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        CATALOG.resolve(name)
+    assert caught.value.param == "model"
+
+
+def test_a_model_whose_integration_sleeps_is_still_listed() -> None:
+    shown = {entry.name: entry.serving for entry in CATALOG.entries()}
+    assert shown == {"fast": True, "big": True, "llama": True, "org/tiny:1b": True, "dozy": False}
+
+
+def test_a_broken_source_leaves_the_old_snapshot_in_place() -> None:
+    sources = [source("ollama", "llama")]
+    live = LiveCatalog(lambda: sources)
+    live.rebuild()
+    before = live.current
+
+    class Broken(ScriptedProvider):
+        def models(self) -> list[object]:  # type: ignore[override]
+            raise OSError("disk")
+
+    sources.append(Source(source=Broken([]), serving=True))
+    with pytest.raises(OSError, match="disk"):
+        live.rebuild({"new": []})
+    assert live.current is before
