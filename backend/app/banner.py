@@ -66,15 +66,15 @@ def _snippets(platform: Platform, base: str, model: str) -> list[str]:
     keyless = platform.policy.authenticator.open_to_all
     key = "" if keyless else ' -H "Authorization: Bearer $LLM_PLATFORM_API_KEY"'
     sdk_key = '"none"' if keyless else 'os.environ["LLM_PLATFORM_API_KEY"]'
-    body = f'{{"model": "{model}", "messages": [{{"role": "user", "content": "What is a pod?"}}]}}'
+    messages = '[{"role": "user", "content": "What is a pod?"}]'
     return [
         "Try it:",
         f"  curl {base}/v1/chat/completions{key} -H 'Content-Type: application/json' \\",
-        f"    -d '{body}'",
+        f"""    -d '{{"model": "{model}", "messages": {messages}}}'""",
         "",
         "  from openai import OpenAI",
         *([] if keyless else ["  import os"]),
         f'  client = OpenAI(base_url="{base}/v1", api_key={sdk_key})',
-        f'  answer = client.chat.completions.create(model="{model}", messages=[{{"role": "user", "content": "What is a pod?"}}])',
+        f'  answer = client.chat.completions.create(model="{model}", messages={messages})',
         "  print(answer.choices[0].message.content)",
     ]

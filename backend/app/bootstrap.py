@@ -5,23 +5,31 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from app.api.identity import Authenticator
 from app.api.rest.app import create_rest_app
 from app.api.rest.context import RestContext
 from app.api.rest.policy import RestPolicy
-from app.core.integration_framework import IntegrationManager, StateChanged
-from app.core.integration_framework.discovery import Registry
-from app.core.integration_framework.runtime import set_integration_manager
+from app.core.integration_framework import (
+    IntegrationManager,
+    Registry,
+    StateChanged,
+    set_integration_manager,
+)
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import ModelSource
+from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.catalog import LiveCatalog, Route, Routes, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, log_record
 from app.inference.stages.deadline import Deadline, Timeouts
 from app.integrations.builtin import BUILTIN
-from app.settings import ConfigError, LoadedSettings, Settings
-from app.wiring import FRONT_ENDS, integration_configs
+from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
+
+START_GRACE = 1.0
+"""Seconds that the start waits for integrations; slower ones come up while the platform serves."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +45,7 @@ class Platform:
         loaded = load()
         self.settings = loaded.settings
         self.policy = rest_policy(self.settings)
-        self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}))
-        self.manager.configure(integration_configs(loaded))
+        self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(loaded))
         catalog = LiveCatalog(self._sources, routes(self.settings))
         self._deadline = Deadline(timeouts(self.settings))
         self.router = Router(
@@ -61,7 +68,7 @@ class Platform:
         self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
-        await self.manager.start(grace=self.settings.server.start_seconds)
+        await self.manager.start(grace=START_GRACE)
         self.router.catalog.rebuild()
         self._started = True
 
@@ -80,7 +87,7 @@ class Platform:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
         loaded = self._load()
         settings = loaded.settings
-        check_exposure(settings, bound=self.settings)
+        check_exposure(settings)
         configs = integration_configs(loaded)
         summary = await self.manager.reconfigure(configs)
         fixed = sorted(
@@ -93,7 +100,7 @@ class Platform:
         self._deadline.timeouts = timeouts(settings)
         self.router.catalog.rebuild(routes(settings))
         logger.info("the configuration was reloaded: %s", summary)
-        return {"integrations": summary, "needs_restart": fixed}
+        return {"integrations": msgspec.to_builtins(summary), "needs_restart": fixed}
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run to its end, or until the platform stops."""
@@ -112,6 +119,37 @@ class Platform:
             if isinstance(integration, ModelSource):
                 yield Source(
                     source=integration,
-                    serving=self.manager.is_serving(integration.name),
+                    serving=self.manager.serves(integration.name),
                     priority=integration.config.priority,
                 )
+
+
+def build(load: Callable[[], LoadedSettings]) -> Platform:
+    """The platform as the settings want it, not started. Raises ConfigError."""
+    return Platform(load)
+
+
+def rest_policy(settings: Settings) -> RestPolicy:
+    key = settings.server.api_key
+    return RestPolicy(
+        authenticator=Authenticator(key.get_secret_value() if key else None),
+        body_bytes=settings.limits.body_bytes,
+        json_depth=settings.limits.json_depth,
+        comment_seconds=settings.timeouts.keep_alive_comment,
+        origins=settings.server.cors_origins,
+    )
+
+
+def timeouts(settings: Settings) -> Timeouts:
+    wanted = settings.timeouts
+    return Timeouts(first_token=wanted.first_token, idle=wanted.idle, total=wanted.total)
+
+
+def routes(settings: Settings) -> Routes:
+    return {
+        name: [
+            Route(integration=each.integration, model=each.model, priority=each.priority, weight=each.weight)
+            for each in targets
+        ]
+        for name, targets in settings.models.items()
+    }

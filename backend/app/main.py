@@ -123,7 +123,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
-        import uvloop  # noqa: PLC0415 - absent on Windows
+        import uvloop
     except ImportError:
         return None
     return uvloop.new_event_loop

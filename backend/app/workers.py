@@ -1,4 +1,4 @@
-"""Several serving processes on one listening socket: start them, pass signals on, replace the dead, stop them all."""
+"""Several serving processes on one listening socket: start them, pass signals on, replace the dead, stop all."""
 
 import logging
 import multiprocessing

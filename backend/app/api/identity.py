@@ -13,7 +13,7 @@ LOCAL = Principal(id="local", roles=frozenset({"user", "admin"}))
 def credential(authorization: str | None, api_key: str | None) -> str | None:
     """The key that a caller sent as `Authorization: Bearer KEY` or as `x-api-key: KEY`; None without one.
 
-    Raises Unauthenticated for another scheme, and for two keys that differ: which one counts must never be a guess.
+    Raises Unauthenticated for another scheme, and for two keys that differ: which counts must never be a guess.
     """
     bearer: str | None = None
     if authorization:

@@ -11,8 +11,7 @@ from app.api.rest.app import create_rest_app
 from app.api.rest.context import RestContext
 from app.api.rest.front_end import OpenAIApi
 from app.api.rest.policy import RestPolicy
-from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType
-from app.core.integration_framework.discovery import Registry
+from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
@@ -48,8 +47,10 @@ async def gateway(
     records: list[CallRecord] = []
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
     catalog.rebuild()
-    manager = IntegrationManager(Registry({"openai_api": f"{OpenAIApi.__module__}:{OpenAIApi.__name__}"}))
-    manager.configure([IntegrationConfig(name="openai_api", type=IntegrationType.API_COMPATIBILITY)])
+    manager = IntegrationManager(
+        Registry({"openai_api": OpenAIApi}),
+        [IntegrationConfig(name="openai_api", type=IntegrationType.API_COMPATIBILITY)],
+    )
     settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
     current = RestPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
     router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[Deadline(Timeouts())])

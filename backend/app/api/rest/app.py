@@ -39,7 +39,7 @@ def _endpoint(dialect: Dialect, context: RestContext) -> InferenceEndpoint:
 
 def _check_serving(front_end: str, context: RestContext) -> Callable[[], None]:
     def check() -> None:
-        if not context.manager.is_serving(front_end):
+        if not context.manager.serves(front_end):
             raise NotFound(f"The front-end '{front_end}' is switched off.", code="front_end_off")
 
     return check

@@ -31,7 +31,7 @@ def request_id(headers: Mapping[bytes, bytes]) -> str:
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
-    """The whole body. Raises PayloadTooLarge beyond `limit` bytes, told or counted; Cancelled if the client left."""
+    """The whole body. Raises PayloadTooLarge beyond `limit` bytes, Cancelled if the client left."""
     length = headers.get(b"content-length")
     if length is not None and length.isdigit() and int(length) > limit:
         raise _too_large(limit)

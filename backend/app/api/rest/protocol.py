@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with two things that it lacks: a time limit on headers, and JSON for a broken request."""
+"""uvicorn's HTTP protocol with what it lacks: a time limit on headers, and JSON for a broken request."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from app.wire.openai_chat import errors
 
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head is not complete `header_seconds` after connecting or its first byte."""
+    """Closes a connection whose request head is not there `header_seconds` after connecting or its first byte."""
 
     header_seconds = 10.0
     _head_timer: asyncio.TimerHandle | None = None

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.api.rest.inference import Dialect, StreamEncoder
 from app.domain.chat import ChatResult
-from app.domain.embeddings import EmbeddingRequest, EmbeddingResult
+from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import InternalError
 from app.domain.events import EventStream
 from app.domain.streams import collect

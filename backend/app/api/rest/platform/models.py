@@ -1,4 +1,4 @@
-"""Models as things: list with details, pull, delete, load, unload. A name reads `integration/model` or a bare model.
+"""Models as things: list with details, pull, delete, load, unload. A name is `integration/model` or a bare model.
 
 Which integration can do what is asked by port (ModelStore, ModelLoader), so a new one needs nothing here.
 """
