@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 import msgspec
+from starlette.types import ASGIApp
 
 from app.api.identity import Authenticator
 from app.api.rest.app import create_rest_app
@@ -33,6 +34,7 @@ CHAT = {"model": "model", "messages": [{"role": "user", "content": "hi"}]}
 
 
 class Gateway(msgspec.Struct):
+    app: ASGIApp
     port: int
     records: list[CallRecord]
     provider: ScriptedProvider
@@ -60,7 +62,7 @@ async def gateway(
     await manager.start()
     try:
         async with serving(app) as port:
-            yield Gateway(port, records, provider)
+            yield Gateway(app, port, records, provider)
     finally:
         await manager.stop()
 

@@ -33,7 +33,7 @@ BAD = {
     "a key twice": (b'{"model": "model", "model": "other", "messages": [{"role": "user"}]}', 400, "model"),
     "an unknown model": (chat(model="nothing"), 404, "model"),
     "a path as model": (chat(model="../../etc/passwd"), 404, "model"),
-    "a NUL in the model": (chat(model="a\x00b"), 404, "model"),
+    "a NUL in the model": (chat(model="a\x00b"), 400, "model"),
     "100,000 deep": (b'{"model": "model", "messages": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", 400, None),
     "100,000 deep and cut": (b"[" * 100_000, 400, None),
     "65 deep in an unknown field": (chat(extra=json.loads("[" * 65 + "]" * 65)), 400, None),

@@ -66,7 +66,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     peek: Callable[[bytes], Head]
     decode: Callable[[bytes], object]
     splice: Callable[[bytes, str], bytes]
-    fold: Callable[[EventStream], Awaitable[bytes]]
+    fold: Callable[[Any, EventStream], Awaitable[bytes]]
     encoder: Callable[[Any], StreamEncoder]
     error: Callable[[PlatformError], tuple[int, bytes]]
 
@@ -155,7 +155,7 @@ class _Answer:
         if head.stream:
             await self._stream(call, head, open_call)
         else:
-            await self._whole(call, open_call)
+            await self._whole(call, head, open_call)
 
     async def fail(self, error: PlatformError) -> None:
         """An error body, or an error event when the stream is under way."""
@@ -171,7 +171,7 @@ class _Answer:
         if self._sse is not None:
             self._sse.close()
 
-    async def _whole(self, call: Call, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+    async def _whole(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
         stream = await open_call(call)
         async with aclosing(stream):
             first = await anext(stream)
@@ -180,7 +180,7 @@ class _Answer:
                 async for _ in stream:
                     pass
             else:
-                body = await self._dialect.fold(_Rejoined(first, stream))
+                body = await self._dialect.fold(head, _Rejoined(first, stream))
         await send_json(self._send, 200, body, self._headers(call))
 
     async def _stream(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:

@@ -14,22 +14,22 @@ from app.wire import openai_embeddings
 from app.wire.openai_chat import errors
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
-from app.wire.openai_chat import stream as chat_stream
+from app.wire.openai_chat.stream_encoder import StreamEncoder as ChatStreamEncoder
 from app.wire.openai_completions import request as completion_request
 from app.wire.openai_completions import response as completion_response
-from app.wire.openai_completions import stream as completion_stream
+from app.wire.openai_completions.stream import StreamEncoder as CompletionStreamEncoder
 
 FRONT_END = "openai_api"
 
 
-async def _fold(encode: Callable[[ChatResult], bytes], stream: EventStream) -> bytes:
+async def _fold(encode: Callable[[ChatResult], bytes], head: object, stream: EventStream) -> bytes:
     return encode(await collect(stream))
 
 
-async def _embedding(stream: EventStream) -> EmbeddingResult:
+async def _fold_embeddings(head: openai_embeddings.EmbeddingHead, stream: EventStream) -> bytes:
     async for event in stream:
         if isinstance(event, EmbeddingResult):
-            return event
+            return openai_embeddings.encode_response(event, head.encoding)
     raise InternalError("The answer held no embeddings.")
 
 
@@ -45,7 +45,7 @@ CHAT = Dialect(
     decode=chat_request.decode,
     splice=chat_request.splice,
     fold=partial(_fold, chat_response.encode),
-    encoder=lambda head: chat_stream.StreamEncoder(include_usage=head.include_usage),
+    encoder=lambda head: ChatStreamEncoder(include_usage=head.include_usage),
     error=errors.encode,
 )
 COMPLETIONS = Dialect(
@@ -56,7 +56,7 @@ COMPLETIONS = Dialect(
     decode=completion_request.decode,
     splice=completion_request.splice,
     fold=partial(_fold, completion_response.encode),
-    encoder=lambda head: completion_stream.StreamEncoder(include_usage=head.include_usage),
+    encoder=lambda head: CompletionStreamEncoder(include_usage=head.include_usage),
     error=errors.encode,
 )
 EMBEDDINGS = Dialect(
@@ -66,7 +66,7 @@ EMBEDDINGS = Dialect(
     peek=openai_embeddings.peek,
     decode=openai_embeddings.decode,
     splice=openai_embeddings.splice,
-    fold=_embedding,
+    fold=_fold_embeddings,
     encoder=_no_stream,
     error=errors.encode,
 )
