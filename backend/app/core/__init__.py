@@ -1,0 +1,1 @@
+"""Mechanics that every upper layer shares: integration framework, HTTP transport, time. Knows no wire format."""
