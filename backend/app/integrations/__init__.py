@@ -1,0 +1,1 @@
+"""What the platform talks to: one folder each, none of which imports another."""

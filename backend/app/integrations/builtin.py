@@ -1,0 +1,15 @@
+"""Every integration that comes with the platform: kind → class. Classes are named, not imported: nothing of an
+integration is loaded before it is enabled.
+"""
+
+from collections.abc import Mapping
+
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
+
+_PLATFORMS = "app.integrations.model_platforms"
+
+BUILTIN: Mapping[str, str] = {
+    "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
+    "custom_models": f"{_PLATFORMS}.local_models:CustomModelsIntegration",
+    **dict.fromkeys(CATALOGUE, f"{_PLATFORMS}.openai_compatible.integration:OpenAICompatibleIntegration"),
+}

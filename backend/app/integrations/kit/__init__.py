@@ -1,0 +1,1 @@
+"""What integrations share. An integration imports this and never another integration."""

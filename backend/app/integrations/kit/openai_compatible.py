@@ -1,0 +1,112 @@
+"""The client's half of the OpenAI dialect over a Transport: chat, text completions, embeddings.
+
+A request that came in the same format leaves as the bytes that came, and its answer comes back as Opaque events.
+Any other is encoded, and its answer decoded. Not here: which models there are, and whose server it is.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from typing import TypeVar
+
+from app.core.http import InboundResponse, OutboundRequest, Transport, read_error
+from app.domain.chat import ChatRequest, CompletionRequest
+from app.domain.embeddings import EmbeddingRequest
+from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
+from app.domain.exchange import Exchange
+from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, Format, StreamDecoder
+from app.integrations.kit.openai_peek import look
+from app.integrations.kit.openai_relay import relay
+from app.integrations.kit.refused import drop
+from app.integrations.kit.streams import OwningStream
+from app.wire.openai_chat import errors
+from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
+
+R = TypeVar("R")
+
+_JSON = ("content-type", "application/json")
+_SSE = "text/event-stream"
+
+
+class OpenAICompatibleClient:
+    """`prefix`: the API's path below the transport's base URL. `refused`: fields to leave out, see refused.drop.
+    `profile`: what the server takes of a request that is put into its format here.
+    """
+
+    def __init__(
+        self,
+        transport: Transport,
+        prefix: str = "/v1",
+        refused: frozenset[str] = frozenset(),
+        profile: Profile = DEFAULT_PROFILE,
+    ) -> None:
+        self._transport = transport
+        self._prefix = prefix
+        self._refused = refused
+        self._profile = profile
+
+    async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
+        return await self._send(exchange, CHAT)
+
+    async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
+        return await self._send(exchange, COMPLETIONS)
+
+    async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
+        return await self._send(exchange, EMBEDDINGS)
+
+    async def _send(self, exchange: Exchange[R], format: Format[R]) -> EventStream:
+        """Returns on the head of a 200 answer. Raises what any other means, and what the transport raises."""
+        body = exchange.body_as(format.name)
+        untouched = body is not None
+        if body is None:
+            body = format.encode(exchange, self._profile)
+        if self._refused:
+            body = drop(body, self._refused)
+        headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
+        response = await self._transport.open(
+            OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
+        )
+        if response.status != 200:
+            async with aclosing(response):
+                text = await read_error(response)
+            raise errors.decode(response.status, response.headers, text, self._transport.name)
+        return OwningStream(self._events(response, exchange, format, untouched=untouched), response)
+
+    def _events(
+        self, response: InboundResponse, exchange: Exchange[R], format: Format[R], *, untouched: bool
+    ) -> AsyncGenerator[StreamEvent, None]:
+        """A server may answer a request for a stream with a whole body: that can't be handed on as it is."""
+        name = self._transport.name
+        if not (exchange.stream and format.decoder and _streams(response)):
+            return _whole(response, format, name, untouched=untouched and not exchange.stream)
+        if untouched:
+            return relay(response.chunks(), format.name, name)
+        return _decoded(response.chunks(), format.decoder(name))
+
+
+def _streams(response: InboundResponse) -> bool:
+    return response.headers.get("content-type", _SSE).partition(";")[0].strip().lower() == _SSE
+
+
+async def _whole(
+    response: InboundResponse, format: Format[R], provider: str, *, untouched: bool
+) -> AsyncGenerator[StreamEvent, None]:
+    body = await response.read()
+    usage = look(body, provider)
+    if not untouched:
+        for event in format.decode(body, provider):
+            yield event
+        return
+    yield Opaque(format.name, body, whole=True)
+    if usage is not None:
+        yield UsageReported(usage=usage)
+
+
+async def _decoded(
+    chunks: AsyncGenerator[bytes, None], decoder: StreamDecoder
+) -> AsyncGenerator[StreamEvent, None]:
+    async with aclosing(chunks):
+        async for chunk in chunks:
+            for event in decoder.feed(chunk):
+                yield event
+    for event in decoder.close():
+        yield event

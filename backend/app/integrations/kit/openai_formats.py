@@ -1,0 +1,78 @@
+"""The three formats of the OpenAI dialect, each as the functions that its wire code offers."""
+
+from collections.abc import Callable, Iterable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from app.domain.chat import ChatRequest, CompletionRequest
+from app.domain.embeddings import EmbeddingRequest
+from app.domain.events import StreamEvent
+from app.domain.exchange import Exchange
+from app.domain.streams import explode
+from app.wire import openai_embeddings
+from app.wire.openai_chat import request as chat_request
+from app.wire.openai_chat import response as chat_response
+from app.wire.openai_chat.sampling import Profile
+from app.wire.openai_chat.stream import StreamDecoder as ChatStreamDecoder
+from app.wire.openai_completions import request as completion_request
+from app.wire.openai_completions import response as completion_response
+from app.wire.openai_completions.stream import StreamDecoder as CompletionStreamDecoder
+
+R = TypeVar("R")
+
+
+class StreamDecoder(Protocol):
+    def feed(self, chunk: bytes) -> Iterable[StreamEvent]: ...
+
+    def close(self) -> Iterable[StreamEvent]: ...
+
+
+class Format(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
+    """`path` counts from the API. `encode` puts the provider's own model name into the request. `decode` reads a
+    whole answer and `decoder` a stream, if there is such a thing; both are told the provider's name.
+    """
+
+    name: str
+    path: str
+    encode: Callable[[Exchange[R], Profile], bytes]
+    decode: Callable[[bytes, str], Iterable[StreamEvent]]
+    decoder: Callable[[str], StreamDecoder] | None = None
+
+
+T = TypeVar("T", ChatRequest, CompletionRequest)
+
+
+def _addressed(exchange: Exchange[T]) -> T:
+    """A stream's figures are always asked for: whoever translates has to count."""
+    return msgspec.structs.replace(
+        exchange.request, model=exchange.model, stream=exchange.stream, include_usage=exchange.stream
+    )
+
+
+def _encode_embedding(exchange: Exchange[EmbeddingRequest], _: Profile) -> bytes:
+    return openai_embeddings.encode(msgspec.structs.replace(exchange.request, model=exchange.model))
+
+
+CHAT: Format[ChatRequest] = Format(
+    name=chat_request.FORMAT,
+    path="/chat/completions",
+    encode=lambda exchange, profile: chat_request.encode(_addressed(exchange), profile=profile),
+    decode=lambda body, provider: explode(chat_response.decode(body, provider)),
+    decoder=ChatStreamDecoder,
+)
+
+COMPLETIONS: Format[CompletionRequest] = Format(
+    name=completion_request.FORMAT,
+    path="/completions",
+    encode=lambda exchange, profile: completion_request.encode(_addressed(exchange), profile=profile),
+    decode=lambda body, provider: explode(completion_response.decode(body, provider)),
+    decoder=CompletionStreamDecoder,
+)
+
+EMBEDDINGS: Format[EmbeddingRequest] = Format(
+    name=openai_embeddings.FORMAT,
+    path="/embeddings",
+    encode=_encode_embedding,
+    decode=lambda body, provider: (openai_embeddings.decode_response(body, provider),),
+)

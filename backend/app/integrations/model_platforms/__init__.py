@@ -1,0 +1,33 @@
+"""The model platforms. Their classes can be imported from here; each is loaded when it is first asked for."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from app.integrations.model_platforms.ollama import DEFAULT_OLLAMAINTEGRATION_CONFIG, OllamaIntegration
+    from app.integrations.model_platforms.openai_compatible.integration import (
+        DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG,
+        OpenAICompatibleIntegration,
+    )
+
+__all__ = [
+    "DEFAULT_OLLAMAINTEGRATION_CONFIG",
+    "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG",
+    "OllamaIntegration",
+    "OpenAICompatibleIntegration",
+]
+
+_MODULES = {
+    "DEFAULT_OLLAMAINTEGRATION_CONFIG": "ollama",
+    "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG": "openai_compatible.integration",
+    "OllamaIntegration": "ollama",
+    "OpenAICompatibleIntegration": "openai_compatible.integration",
+}
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        module = import_module(f"{__name__}.{_MODULES[name]}")
+    except KeyError:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
+    return getattr(module, name)

@@ -1,0 +1,138 @@
+"""One OpenAI-compatible server or cloud as an integration. What differs between vendors is data: catalogue.py.
+How requests travel: app.integrations.kit.openai_compatible.
+"""
+
+from collections.abc import Sequence
+
+from app.core.http import Transport, create_transport
+from app.core.integration_framework import (
+    BaseIntegration,
+    HealthReport,
+    IntegrationConfig,
+    IntegrationConfigError,
+    IntegrationType,
+)
+from app.domain.chat import ChatRequest, CompletionRequest
+from app.domain.embeddings import EmbeddingRequest
+from app.domain.errors import UnsupportedFeature, UpstreamUnavailable
+from app.domain.events import EventStream
+from app.domain.exchange import Exchange
+from app.domain.models import ModelInfo, ModelsChanged
+from app.integrations.kit.openai_compatible import OpenAICompatibleClient
+from app.integrations.kit.probe import ModelList, Models, check
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, GENERIC, Vendor
+from app.integrations.model_platforms.openai_compatible.discovery import discover, named
+from app.integrations.model_platforms.openai_compatible.settings import NO_KEY, OpenAICompatibleSettings
+
+DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
+    name="openai_compatible",
+    type=IntegrationType.MODEL_PLATFORM,
+    settings={"base_url": "http://localhost:8000", "api_key": NO_KEY, "timeout": 30},
+)
+
+
+class OpenAICompatibleIntegration(BaseIntegration):
+    """Satisfies ChatProvider, CompletionProvider and EmbeddingProvider.
+
+    The vendor is the configuration's kind; for a kind that the catalogue lacks everything is set by hand. Any
+    number of instances may run, each under a name of its own.
+    """
+
+    settings_model = OpenAICompatibleSettings
+    settings: OpenAICompatibleSettings
+
+    accepts_unlisted = True
+
+    def __init__(self, config: IntegrationConfig) -> None:
+        """Raises IntegrationConfigError, also when a cloud's key or a server's address is missing."""
+        super().__init__(config)
+        self.vendor = self._checked_vendor()
+        self._known = ModelList(
+            self._fetch_models,
+            lambda: self.publish(ModelsChanged(self.name)),
+            self.settings.model_refresh_interval,
+        )
+        self._transport: Transport | None = None
+        self._client: OpenAICompatibleClient | None = None
+
+    def models(self) -> Sequence[ModelInfo]:
+        return self._known()
+
+    async def initialize(self) -> None:
+        """Connects and lists the models. A server without a list serves the models that are set."""
+        try:
+            transport = create_transport(
+                name=self.name,
+                base_url=self.vendor.base_url or "",
+                headers=self.settings.request_headers(),
+                settings=self.settings.transport(),
+            )
+        except ValueError as error:
+            raise IntegrationConfigError(str(error)) from None
+        self._transport = transport
+        self._client = OpenAICompatibleClient(
+            transport, self.vendor.prefix, self.vendor.refused, self.vendor.profile
+        )
+        if self.vendor.models_open and self.vendor.shows_wrong_key:
+            await self._check()
+        await self._known.refresh()
+
+    async def health_check(self) -> HealthReport:
+        report = await self._check()
+        await self._known.refresh_if_old()
+        report.details["models"] = len(self.models())
+        report.details["key_checked"] = self.vendor.shows_wrong_key
+        return report
+
+    async def shutdown(self) -> None:
+        transport, self._transport, self._client = self._transport, None, None
+        if transport is not None:
+            await transport.aclose()
+
+    async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
+        return await self._started().chat(exchange)
+
+    async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
+        if not self.vendor.completions:
+            raise self._lacking("text completions")
+        return await self._started().complete(exchange)
+
+    async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
+        if not self.vendor.embeddings:
+            raise self._lacking("embeddings")
+        return await self._started().embed(exchange)
+
+    def _checked_vendor(self) -> Vendor:
+        vendor = self.settings.vendor(CATALOGUE.get(self.config.effective_kind, GENERIC))
+        if vendor.base_url is None:
+            raise IntegrationConfigError(f"settings.base_url: the address of the {vendor.title} server is missing")
+        if vendor.api_key_env and not self.settings.has_key and not self.settings.headers:
+            raise IntegrationConfigError(
+                f"settings.api_key: {vendor.title} needs a key; set it here or as {vendor.api_key_env}"
+            )
+        return vendor
+
+    async def _check(self) -> HealthReport:
+        return await check(self._connected(), self.vendor.locate(self.vendor.health_path), self.settings.timeout)
+
+    async def _fetch_models(self) -> Models:
+        """What is set first, then what the server lists."""
+        listed: Models | None = None
+        if self.settings.discover:
+            listed = await discover(self._connected(), self.vendor, self.settings.timeout)
+        known = {model.id: model for model in listed or ()}
+        wanted = {id: known.get(id) or named(id, self.vendor, self.name) for id in self.settings.models}
+        return tuple((wanted | known).values())
+
+    def _connected(self) -> Transport:
+        if self._transport is None:
+            raise UpstreamUnavailable(f"'{self.name}' is not started.", provider=self.name)
+        return self._transport
+
+    def _started(self) -> OpenAICompatibleClient:
+        if self._client is None:
+            raise UpstreamUnavailable(f"'{self.name}' is not started.", provider=self.name)
+        return self._client
+
+    def _lacking(self, what: str) -> UnsupportedFeature:
+        return UnsupportedFeature(f"{self.vendor.title} ('{self.name}') offers no {what}.", param="model")

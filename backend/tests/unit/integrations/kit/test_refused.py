@@ -1,0 +1,43 @@
+"""Fields that a server refuses are left out; every other byte of a body that holds none stays as it is."""
+
+import json
+
+import pytest
+
+from app.integrations.kit.refused import drop
+
+FIELDS = frozenset({"logprobs", "logit_bias", "messages[].name"})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{ "model" : "m","messages":[ ] }',
+        b'{"tools":[{"type":"function","function":{"name":"logprobs"}}], "messages":[{"role":"user"}] }',
+        b'{"user": "the \\"logprobs\\" of it"}',
+        b'not "logprobs" JSON',
+        b'["logprobs"]',
+        b'{"messages":"x", "name": "top level"}',
+    ],
+)
+def test_a_body_without_them_is_the_very_same(body: bytes) -> None:
+    assert drop(body, FIELDS) is body
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        ({"model": "m", "logprobs": True, "n": 1}, {"model": "m", "n": 1}),
+        ({"logit_bias": {"1": 2}, "logprobs": None, "seed": 2**53 + 1}, {"seed": 2**53 + 1}),
+        (
+            {"messages": [{"role": "user", "name": "a", "content": "x"}, {"role": "user"}], "name": 1},
+            {"messages": [{"role": "user", "content": "x"}, {"role": "user"}], "name": 1},
+        ),
+    ],
+)
+def test_they_are_left_out(body: object, wanted: object) -> None:
+    assert json.loads(drop(json.dumps(body).encode(), FIELDS)) == wanted
+
+
+def test_the_order_and_the_spelling_of_the_rest_stay() -> None:
+    assert drop(b'{"b": 1.50, "logprobs": 1, "a": "\\u00e9"}', FIELDS) == b'{"b":1.50,"a":"\\u00e9"}'

@@ -1,0 +1,59 @@
+"""The vendors' rows, and the built-in kinds made of them."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+from app.core.integration_framework import BaseIntegration
+from app.integrations.builtin import BUILTIN
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, configured_by
+from app.integrations.model_platforms.openai_compatible.integration import OpenAICompatibleIntegration
+
+ASKED_FOR = {
+    *("openai_compatible", "vllm", "tgi", "llamacpp", "localai", "text_generation_webui", "lm_studio"),
+    *("openai", "groq", "nvidia"),
+}
+
+
+def test_the_vendors_that_users_rely_on_are_there() -> None:
+    assert set(CATALOGUE) >= ASKED_FOR
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_a_row_is_in_order(kind: str) -> None:
+    vendor = CATALOGUE[kind]
+    assert vendor.kind == kind
+    assert vendor.api_key_env is None or (vendor.base_url or "").startswith("https://")
+    assert not (vendor.base_url or "").endswith(("/", vendor.prefix or "/"))
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_every_row_is_a_built_in_kind(kind: str) -> None:
+    module, _, name = BUILTIN[kind].partition(":")
+    assert getattr(importlib.import_module(module), name) is OpenAICompatibleIntegration
+    assert issubclass(OpenAICompatibleIntegration, BaseIntegration)
+
+
+def test_a_cloud_is_found_by_its_key() -> None:
+    found = configured_by({"GROQ_API_KEY": "g", "OPENAI_API_KEY": "o", "NVIDIA_API_KEY": "", "HOME": "/root"})
+    assert {config.name: config.settings for config in found} == {
+        "groq": {"api_key": "g"},
+        "openai": {"api_key": "o"},
+    }
+
+
+@pytest.mark.parametrize("module", ["app.integrations.model_platforms", "app.integrations.builtin"])
+def test_naming_the_integrations_imports_none(module: str) -> None:
+    code = f"import sys, {module}; print([m for m in sys.modules if m.endswith(('.integration', '.ollama'))])"
+    listed = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert listed.stdout.strip() == "[]"
+
+
+def test_the_package_knows_its_integrations_and_nothing_else() -> None:
+    package = importlib.import_module("app.integrations.model_platforms")
+    assert package.OpenAICompatibleIntegration is OpenAICompatibleIntegration
+    assert package.DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG.settings["api_key"] == "not-needed"
+    with pytest.raises(AttributeError, match="Nothing"):
+        package.Nothing  # noqa: B018
