@@ -1,0 +1,115 @@
+"""The models of one Ollama server: a snapshot, taken anew now and then, and told of when it changed."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator, Sequence
+
+import msgspec
+
+from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
+from app.domain.models import ModelInfo
+from app.integrations.model_platforms.ollama import errors, names
+from app.integrations.model_platforms.ollama.client import Installed, OllamaClient, Shown
+from app.integrations.model_platforms.ollama.discovery import KnownModel, describe
+from app.integrations.model_platforms.ollama.settings import OllamaSettings
+
+_SHOWN_AT_ONCE = 4
+
+
+class ModelLibrary:
+    """`changed` is called after a refresh whose picture differs from the one before."""
+
+    def __init__(
+        self,
+        client: OllamaClient,
+        *,
+        provider: str,
+        settings: OllamaSettings,
+        changed: Callable[[], None],
+    ) -> None:
+        self._client = client
+        self._provider = provider
+        self._settings = settings
+        self._changed = changed
+        self._known: dict[str, KnownModel] = {}
+        self._infos: tuple[ModelInfo, ...] = ()
+        # What /api/show said, by name and digest: a model whose digest stands has nothing new to tell.
+        self._shown: dict[tuple[str, str], Shown] = {}
+        self._refreshing = asyncio.Lock()
+        self._refreshed_at = float("-inf")
+
+    def models(self) -> Sequence[ModelInfo]:
+        return self._infos
+
+    async def find(self, name: str) -> KnownModel:
+        """Looks once more at the server before it raises ModelNotFound: someone may just have pulled the model."""
+        wanted = names.canonical(names.check(name))
+        if wanted not in self._known:
+            await self.refresh()
+        known = self._known.get(wanted)
+        if known is None:
+            raise errors.model_not_found(self._provider, name)
+        return known
+
+    async def refresh_if_due(self) -> None:
+        if time.monotonic() - self._refreshed_at >= self._settings.model_refresh_interval:
+            await self.refresh()
+
+    async def refresh(self) -> None:
+        """Raises PlatformError when the server does not answer; the picture then stays what it was."""
+        async with self._refreshing:
+            installed = await self._client.tags()
+            running = [] if self._settings.in_cloud else await self._client.ps()
+            shown = await self._show_all(installed)
+            loaded = {names.canonical(each.name) for each in running}
+            known = {
+                names.canonical(each.name): self._known_model(each, shown.get(_key(each), Shown()), loaded)
+                for each in installed
+            }
+            self._shown = shown
+            self._refreshed_at = time.monotonic()
+            self._swap(known)
+
+    def _known_model(self, installed: Installed, shown: Shown, loaded: set[str]) -> KnownModel:
+        known = describe(self._provider, installed, shown, self._settings)
+        if names.canonical(installed.name) not in loaded:
+            return known
+        return msgspec.structs.replace(known, info=msgspec.structs.replace(known.info, loaded=True))
+
+    def _swap(self, known: dict[str, KnownModel]) -> None:
+        if known == self._known:
+            return
+        self._known = known
+        self._infos = tuple(each.info for each in known.values())
+        self._changed()
+
+    async def _show_all(self, installed: Sequence[Installed]) -> dict[tuple[str, str], Shown]:
+        """Descriptions by key. A model that can't be shown now is left out, and asked for again the next time."""
+        shown: dict[tuple[str, str], Shown] = {}
+        for some in _batches(installed, _SHOWN_AT_ONCE):
+            told = await asyncio.gather(*(self._show(each) for each in some), return_exceptions=True)
+            for each, answer in zip(some, told, strict=True):
+                if isinstance(answer, BaseException):
+                    raise answer
+                if answer is not None:
+                    shown[_key(each)] = answer
+        return shown
+
+    async def _show(self, installed: Installed) -> Shown | None:
+        remembered = self._shown.get(_key(installed))
+        if remembered is not None:
+            return remembered
+        try:
+            return await self._client.show(installed.name)
+        except (UpstreamUnavailable, UpstreamTimeout, ProviderProtocolError):
+            raise
+        except PlatformError:
+            return None
+
+
+def _key(installed: Installed) -> tuple[str, str]:
+    return installed.name, installed.digest
+
+
+def _batches(models: Sequence[Installed], size: int) -> Iterator[Sequence[Installed]]:
+    return (models[start : start + size] for start in range(0, len(models), size))
