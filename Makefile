@@ -48,12 +48,9 @@ clean:  ## Remove what the targets made
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
-ifdef UV
-	$(UV) venv -q --python $(PYTHON) $(VENV)
-else
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -c 'import ensurepip' || { echo 'Python lacks its venv module: on Debian, apt-get install python3-venv'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-endif
 
 $(STAMP): requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 ifdef UV

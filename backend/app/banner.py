@@ -24,7 +24,7 @@ def banner(platform: Platform, host: str, port: int) -> str:
     model = _example_model(entries)
     if model:
         lines += ["", *_snippets(platform, base, model)]
-    return "\n".join(lines) + "\n\n"
+    return "\n".join([*lines, "", "Ctrl+C stops it.", ""])
 
 
 def _access(platform: Platform) -> str:

@@ -45,7 +45,7 @@ class Platform:
         loaded = load()
         self.settings = loaded.settings
         self.policy = rest_policy(self.settings)
-        self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(loaded))
+        self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         catalog = LiveCatalog(self._sources, routes(self.settings))
         self._deadline = Deadline(timeouts(self.settings))
         self.router = Router(
@@ -88,7 +88,7 @@ class Platform:
         loaded = self._load()
         settings = loaded.settings
         check_exposure(settings)
-        configs = integration_configs(loaded)
+        configs = integration_configs(settings)
         summary = await self.manager.reconfigure(configs)
         fixed = sorted(
             f"server.{field}"

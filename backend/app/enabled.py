@@ -1,55 +1,39 @@
-"""Which integrations run: the platform's own, those whose key or address the environment holds, and those that the
-configuration names. The configuration has the last word, field by field.
+"""Which integrations run: the platform's own, and those that the settings name.
+
+An address or a key in the environment names one too (app.settings.environment).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from app.core.integration_framework import IntegrationConfig, IntegrationType
-from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
-from app.settings import IntegrationSettings, LoadedSettings
+from app.settings import IntegrationSettings, Settings
 
 FRONT_ENDS = {"openai_api": "app.api.rest.front_end:OpenAIApi"}
 
 
-def integration_configs(loaded: LoadedSettings, environ: Mapping[str, str]) -> list[IntegrationConfig]:
-    """Every integration with its settings, disabled ones too."""
-    found = {config["name"]: config for config in (*_front_ends(loaded), *_local(environ), *_keyed(environ))}
-    for name, wanted in loaded.settings.integrations.items():
+def integration_configs(settings: Settings) -> list[IntegrationConfig]:
+    """Every integration, disabled ones too. What the settings say of one wins, field by field."""
+    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED)}
+    for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
 
 
-def _front_ends(loaded: LoadedSettings) -> Iterable[dict[str, Any]]:
-    switches = loaded.settings.front_ends
+# Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
+_EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
+
+
+def _front_ends(settings: Settings) -> Iterable[dict[str, Any]]:
     for name in FRONT_ENDS:
         yield {
             "name": name,
             "type": IntegrationType.API_COMPATIBILITY,
-            "enabled": getattr(switches, name),
+            "enabled": getattr(settings.front_ends, name),
             "health_check_interval": 0,
         }
 
 
-def _local(environ: Mapping[str, str]) -> Iterable[dict[str, Any]]:
-    """The embedded runtime always; Ollama where an address is set."""
-    directory = environ.get("CUSTOM_MODELS_DIR")
-    yield _model_platform("custom_models", {"directory": directory} if directory else {}, priority=200)
-    if address := environ.get("OLLAMA_BASE_URL"):
-        yield _model_platform("ollama", {"base_url": address}, priority=150)
-
-
-def _keyed(environ: Mapping[str, str]) -> Iterable[dict[str, Any]]:
-    for row in CATALOGUE.values():
-        if row.api_key_env and (key := environ.get(row.api_key_env)):
-            yield _model_platform(row.kind, {"api_key": key})
-
-
-def _model_platform(name: str, settings: dict[str, Any], *, priority: int = 100) -> dict[str, Any]:
-    return {"name": name, "type": IntegrationType.MODEL_PLATFORM, "settings": settings, "priority": priority}
-
-
 def _merged(found: dict[str, Any], name: str, wanted: IntegrationSettings) -> dict[str, Any]:
     given = wanted.model_dump(exclude_unset=True)
-    settings = {**found.get("settings", {}), **given.pop("settings", {})}
-    return {"type": IntegrationType.MODEL_PLATFORM, **found, **given, "name": name, "settings": settings}
+    return {"type": IntegrationType.MODEL_PLATFORM, **found, **given, "name": name}

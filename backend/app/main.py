@@ -14,7 +14,7 @@ from app import bootstrap
 from app.api.rest.protocol import protocol_class
 from app.banner import banner
 from app.logs import configure_logging
-from app.settings import ConfigError, LoadedSettings
+from app.settings import ConfigError, LoadedSettings, check_exposure
 from app.workers import run_workers
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ def serve(load: Load) -> int:
     loaded = load()
     settings = loaded.settings
     configure_logging(settings.log_level)
-    bootstrap.check_exposure(settings)
+    check_exposure(settings)
     try:
         listener = _listen(settings.server.host, settings.server.port)
     except OSError as error:

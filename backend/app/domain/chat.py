@@ -71,7 +71,7 @@ class ToolCall(Value, frozen=True, tag="tool_call"):
 
 class ToolResult(Value, frozen=True, tag="tool_result"):
     call_id: str
-    content: "tuple[TextPart | ImagePart | AudioPart | FilePart, ...]" = ()
+    content: "tuple[TextPart | ImagePart | AudioPart | FilePart | UnknownPart, ...]" = ()
     is_error: bool = False
 
 
@@ -92,13 +92,17 @@ class Message(Value, frozen=True):
     name: str | None = None
 
 
-class Tool(Value, frozen=True):
+class Tool(Value, frozen=True, tag="function"):
     """A function that the model may call. `parameters` is a JSON Schema object."""
 
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
+
+
+class UnknownTool(Value, frozen=True, tag="unknown"):
+    """A tool of a kind that the platform does not know: its format's own object, kept whole in extensions."""
 
 
 class ToolChoice(Value, frozen=True):
@@ -137,7 +141,7 @@ class ChatRequest(Value, frozen=True):
     model: str
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
-    tools: tuple[Tool, ...] = ()
+    tools: tuple[Tool | UnknownTool, ...] = ()
     tool_choice: ToolChoice | None = None
     parallel_tool_calls: bool | None = None
     response_format: ResponseFormat | None = None

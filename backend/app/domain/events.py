@@ -6,7 +6,7 @@ UsageReported stands in the stream (its figures are already inside the opaque by
 A failure is raised, never yielded.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any, Protocol
 
 import msgspec
@@ -17,7 +17,9 @@ from app.domain.usage import Usage
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`extensions` as in app.domain.chat."""
+    """`extensions[format]` may hold four objects, named after the value of app.domain.chat that they belong to:
+    `result`, `choice`, `message` and `part`. A TextDelta of no text may be there for its extensions alone.
+    """
 
     extensions: dict[str, dict[str, Any]] = {}
 
@@ -106,6 +108,6 @@ class EventStream(Protocol):
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]: ...
 
-    async def __anext__(self) -> StreamEvent: ...
+    def __anext__(self) -> Awaitable[StreamEvent]: ...
 
     async def aclose(self) -> None: ...

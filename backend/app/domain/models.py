@@ -12,7 +12,8 @@ Capability = Literal[
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as one provider has it. `context_window` in tokens, `size_bytes` on disk.
 
-    `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds.
+    `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds. `aliases`: other names
+    that the provider itself takes for it.
     """
 
     id: str
@@ -28,6 +29,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     created: int = 0
     owned_by: str | None = None
     description: str | None = None
+    aliases: tuple[str, ...] = ()
     details: dict[str, Any] = {}
 
 

@@ -52,12 +52,24 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 class Catalog:
     """One snapshot. Never changed after it is made, so a request sees one picture from start to end."""
 
-    def __init__(self, sources: Iterable[Source] = (), routes: Routes | None = None) -> None:
+    def __init__(
+        self, sources: Iterable[Source] = (), routes: Routes | None = None, before: "Catalog | None" = None
+    ) -> None:
+        """`before`: the last snapshot. An integration that is down forgets its models; callers should hear that
+        they are away, not that they never were.
+        """
         self._sources = {source.source.name: source for source in sources}
-        self._infos = {
-            name: {info.id: info for info in source.source.models()} for name, source in self._sources.items()
-        }
+        self._infos = {name: _infos(source) for name, source in self._sources.items()}
+        for name, source in self._sources.items():
+            if not source.serving and not self._infos[name] and before is not None:
+                self._infos[name] = before._infos.get(name, {})
         self._entries = {entry.name: entry for entry in self._build(routes or {})}
+        self._other_names = {
+            alias: entry
+            for entry in reversed(self._entries.values())
+            if entry.known
+            for alias in entry.known.aliases
+        }
 
     def entries(self) -> tuple[ModelEntry, ...]:
         """Every public model: configured ones first, then each integration's own."""
@@ -65,7 +77,12 @@ class Catalog:
 
     def entry(self, name: str) -> ModelEntry:
         """What `name` means. Raises ModelNotFound."""
-        found = self._entries.get(name) or self._qualified(name) or self._published(name)
+        found = (
+            self._entries.get(name)
+            or self._other_names.get(name)
+            or self._qualified(name)
+            or self._published(name)
+        )
         if found is None:
             raise ModelNotFound(
                 f"The model '{name[:200]}' does not exist. GET /v1/models lists the models that do.",
@@ -108,18 +125,23 @@ class Catalog:
                 weight=route.weight,
                 serving=False,
             )
-        known = self._infos[route.integration].get(route.model)
-        return _target(source, route.model, known, priority=route.priority, weight=route.weight)
+        known = self._infos[route.integration].get(route.model) or self._by_alias(route.integration, route.model)
+        return _target(
+            source, known.id if known else route.model, known, priority=route.priority, weight=route.weight
+        )
 
     def _qualified(self, name: str) -> ModelEntry | None:
         integration, _, model = name.partition("/")
         source = self._sources.get(integration)
         if source is None or not model:
             return None
-        known = self._infos[integration].get(model)
+        known = self._infos[integration].get(model) or self._by_alias(integration, model)
         if known is None and not source.source.accepts_unlisted:
             return None
-        return ModelEntry(name=name, targets=(_target(source, model, known),))
+        return ModelEntry(name=name, targets=(_target(source, known.id if known else model, known),))
+
+    def _by_alias(self, integration: str, name: str) -> ModelInfo | None:
+        return next((info for info in self._infos[integration].values() if name in info.aliases), None)
 
     def _published(self, name: str) -> ModelEntry | None:
         """`publishers/<namespace>/models/<id>`, the form that Models-as-a-Service body routing sends."""
@@ -135,6 +157,10 @@ def _target(
     return Target(
         source=source.source, model=model, known=known, serving=source.serving, priority=priority, weight=weight
     )
+
+
+def _infos(source: Source) -> dict[str, ModelInfo]:
+    return {info.id: info for info in source.source.models()}
 
 
 class _Absent:
@@ -160,5 +186,5 @@ class LiveCatalog:
     def rebuild(self, routes: Routes | None = None) -> None:
         """Take a new picture; `routes` replaces the configured models. Errors leave the old snapshot in place."""
         wanted = self._routes if routes is None else routes
-        self.current = Catalog(self._sources(), wanted)
+        self.current = Catalog(self._sources(), wanted, self.current)
         self._routes = wanted

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 
+from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError
 from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
@@ -98,7 +99,7 @@ class _Recorded:
             raise
         if type(event) is Opaque:
             self._frames += event.data.count(b"\ndata:") + 1
-        elif type(event) is UsageReported:
+        elif type(event) is UsageReported or type(event) is EmbeddingResult:
             self._usage = event.usage
         else:
             self._frames += 1

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.domain.errors import ModelNotFound
+from app.domain.errors import ModelNotFound, UpstreamUnavailable
+from app.domain.models import ModelInfo
 from app.inference.catalog import Catalog, LiveCatalog, Route, Source
 from app.testing.providers import ScriptedProvider
 
@@ -69,3 +70,29 @@ def test_a_broken_source_leaves_the_old_snapshot_in_place() -> None:
     with pytest.raises(OSError, match="disk"):
         live.rebuild({"new": []})
     assert live.current is before
+
+
+def test_an_integration_that_goes_down_keeps_its_models_as_unavailable() -> None:
+    up = source("ollama", "llama")
+    sources = [up]
+    live = LiveCatalog(lambda: sources)
+    live.rebuild()
+    sources[:] = [source("ollama", serving=False)]
+    live.rebuild()
+    assert [(entry.name, entry.serving) for entry in live.current.entries()] == [("llama", False)]
+    with pytest.raises(UpstreamUnavailable):
+        live.current.resolve("llama")
+
+
+def test_a_providers_own_other_names_are_understood_and_not_listed() -> None:
+    class Tagged(ScriptedProvider):
+        def models(self) -> list[ModelInfo]:
+            return [ModelInfo(id="llama:latest", provider=self.name, aliases=("llama",))]
+
+    catalog = Catalog(
+        [Source(source=Tagged([], name="ollama"), serving=True)],
+        {"x": [Route(integration="ollama", model="llama")]},
+    )
+    assert [entry.name for entry in catalog.entries()] == ["x", "llama:latest"]
+    for name in ("llama", "ollama/llama", "x", "llama:latest"):
+        assert catalog.resolve(name)[0].model == "llama:latest"

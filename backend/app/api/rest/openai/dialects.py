@@ -27,10 +27,10 @@ async def _fold(encode: Callable[[ChatResult], bytes], head: object, stream: Eve
 
 
 async def _fold_embeddings(head: openai_embeddings.EmbeddingHead, stream: EventStream) -> bytes:
-    async for event in stream:
-        if isinstance(event, EmbeddingResult):
-            return openai_embeddings.encode_response(event, head.encoding)
-    raise InternalError("The answer held no embeddings.")
+    found = [event async for event in stream if isinstance(event, EmbeddingResult)]
+    if not found:
+        raise InternalError("The answer held no embeddings.")
+    return openai_embeddings.encode_response(found[0], head.encoding)
 
 
 def _no_stream(head: Any) -> StreamEncoder:

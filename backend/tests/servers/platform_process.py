@@ -1,0 +1,79 @@
+"""The platform as its users start it: a process of its own, on a free port, stopped at the end."""
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+BACKEND = Path(__file__).parents[2]
+
+
+class PlatformProcess:
+    """`banner`: what it printed when it was up. `port`: where it serves."""
+
+    def __init__(self, process: asyncio.subprocess.Process, banner: str, log: Path) -> None:
+        self.process = process
+        self.banner = banner
+        found = re.search(r"serves on http://127\.0\.0\.1:(\d+)", banner)
+        assert found, banner
+        self.port = int(found[1])
+        self._log = log
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def log(self) -> str:
+        return self._log.read_text("utf-8", "replace")
+
+    async def stop(self) -> int:
+        """SIGTERM, then the exit code. Fails when it takes longer than 20 seconds."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(20):
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def platform_process(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, python_path: str = ""
+) -> AsyncIterator[PlatformProcess]:
+    """`llm-platform serve` in `folder`, without the keys that the caller's environment may hold."""
+    clean = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    path = os.pathsep.join(filter(None, [str(BACKEND), python_path]))
+    log = folder / "platform.log"
+    with log.open("wb") as errors:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "app.cli",
+            "serve",
+            "--port",
+            "0",
+            *arguments,
+            cwd=folder,
+            env={**clean, "HOME": str(folder), "PYTHONPATH": path, **(environment or {})},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=errors,
+        )
+    try:
+        yield PlatformProcess(process, await _banner(process, log), log)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def _banner(process: asyncio.subprocess.Process, log: Path) -> str:
+    assert process.stdout is not None
+    text = ""
+    async with asyncio.timeout(30):
+        while not text.endswith("Ctrl+C stops it.\n"):
+            line = await process.stdout.readline()
+            assert line, f"the platform did not start:\n{text}\n{log.read_text('utf-8', 'replace')}"
+            text += line.decode()
+    return text
