@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
+from app.api.context import ApiContext
 from app.api.identity import Authenticator
+from app.api.policy import ApiPolicy
 from app.api.rest.app import create_rest_app
-from app.api.rest.context import RestContext
-from app.api.rest.policy import RestPolicy
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -44,7 +44,7 @@ class Platform:
         self._started = False
         loaded = load()
         self.settings = loaded.settings
-        self.policy = rest_policy(self.settings)
+        self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         catalog = LiveCatalog(self._sources, routes(self.settings))
         self._deadline = Deadline(timeouts(self.settings))
@@ -53,15 +53,15 @@ class Platform:
             call_stages=[Account([log_record])],
             attempt_stages=[self._deadline],
         )
-        self.app = create_rest_app(
-            RestContext(
-                router=self.router,
-                manager=self.manager,
-                policy=lambda: self.policy,
-                ready=lambda: self._started and not self._draining,
-                reload=self._reload_for_rest,
-            )
+        context = ApiContext(
+            router=self.router,
+            manager=self.manager,
+            policy=lambda: self.policy,
+            ready=lambda: self._started and not self._draining,
+            reload=self._reload_for_callers,
         )
+        self.manager.share(ApiContext, context)
+        self.app = create_rest_app(context)
 
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
@@ -96,7 +96,7 @@ class Platform:
             if getattr(settings.server, field) != getattr(self.settings.server, field)
         )
         self.settings = settings
-        self.policy = rest_policy(settings)
+        self.policy = api_policy(settings)
         self._deadline.timeouts = timeouts(settings)
         self.router.catalog.rebuild(routes(settings))
         logger.info("the configuration was reloaded: %s", summary)
@@ -108,7 +108,7 @@ class Platform:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _reload_for_rest(self) -> Mapping[str, object]:
+    async def _reload_for_callers(self) -> Mapping[str, object]:
         try:
             return await self.reload()
         except ConfigError as error:
@@ -129,9 +129,9 @@ def build(load: Callable[[], LoadedSettings]) -> Platform:
     return Platform(load)
 
 
-def rest_policy(settings: Settings) -> RestPolicy:
+def api_policy(settings: Settings) -> ApiPolicy:
     key = settings.server.api_key
-    return RestPolicy(
+    return ApiPolicy(
         authenticator=Authenticator(key.get_secret_value() if key else None),
         body_bytes=settings.limits.body_bytes,
         json_depth=settings.limits.json_depth,

@@ -10,6 +10,6 @@ _PLATFORMS = "app.integrations.model_platforms"
 
 BUILTIN: Mapping[str, str] = {
     "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
-    "custom_models": f"{_PLATFORMS}.local_models:CustomModelsIntegration",
+    "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **dict.fromkeys(CATALOGUE, f"{_PLATFORMS}.openai_compatible.integration:OpenAICompatibleIntegration"),
 }

@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 import msgspec
 from starlette.types import ASGIApp
 
+from app.api.context import ApiContext
 from app.api.identity import Authenticator
+from app.api.policy import ApiPolicy
 from app.api.rest.app import create_rest_app
-from app.api.rest.context import RestContext
 from app.api.rest.front_end import OpenAIApi
-from app.api.rest.policy import RestPolicy
 from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
@@ -44,7 +44,7 @@ class Gateway(msgspec.Struct):
 async def gateway(
     provider: ScriptedProvider | None = None, *, key: str | None = None, **policy: object
 ) -> AsyncIterator[Gateway]:
-    """`policy` overrides fields of RestPolicy."""
+    """`policy` overrides fields of ApiPolicy."""
     provider = provider or ScriptedProvider(ANSWER)
     records: list[CallRecord] = []
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
@@ -54,10 +54,10 @@ async def gateway(
         [IntegrationConfig(name="openai_api", type=IntegrationType.API_COMPATIBILITY)],
     )
     settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
-    current = RestPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
+    current = ApiPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
     router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[Deadline(Timeouts())])
     app = create_rest_app(
-        RestContext(router=router, manager=manager, policy=lambda: current, ready=lambda: True, reload=_reload)
+        ApiContext(router=router, manager=manager, policy=lambda: current, ready=lambda: True, reload=_reload)
     )
     await manager.start()
     try:

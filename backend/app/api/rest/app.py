@@ -1,6 +1,5 @@
 """Puts the REST front-end together: hot endpoints, FastAPI routes, error bodies, OpenAPI, the front door."""
 
-from collections.abc import Callable
 from functools import partial
 
 from fastapi import FastAPI
@@ -8,20 +7,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app import __version__
+from app.api.context import ApiContext
 from app.api.rest import failures, openapi
-from app.api.rest.context import RestContext
 from app.api.rest.front_door import FrontDoor
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
 from app.api.rest.openai.dialects import PATHS
 from app.api.rest.platform import admin, health, integrations, models
-from app.domain.errors import NotFound
 
 
-def create_rest_app(context: RestContext) -> ASGIApp:
+def create_rest_app(context: ApiContext) -> ASGIApp:
     """The ASGI application. It has no lifespan of its own: app.main starts and stops the platform around it."""
     app = FastAPI(title="LLM Platform", version=__version__, docs_url="/docs", redoc_url=None)
-    app.state.rest = context
+    app.state.api = context
     hot: dict[str, ASGIApp] = {path: _endpoint(dialect, context) for path, dialect in PATHS.items()}
     app.router.routes.extend(
         Route(path, endpoint, methods=["POST"], include_in_schema=False) for path, endpoint in hot.items()
@@ -33,13 +31,7 @@ def create_rest_app(context: RestContext) -> ASGIApp:
     return FrontDoor(hot, app, context.policy)
 
 
-def _endpoint(dialect: Dialect, context: RestContext) -> InferenceEndpoint:
-    return InferenceEndpoint(dialect, context.router.open, context.policy, _check_serving(dialect.name, context))
-
-
-def _check_serving(front_end: str, context: RestContext) -> Callable[[], None]:
-    def check() -> None:
-        if not context.manager.serves(front_end):
-            raise NotFound(f"The front-end '{front_end}' is switched off.", code="front_end_off")
-
-    return check
+def _endpoint(dialect: Dialect, context: ApiContext) -> InferenceEndpoint:
+    return InferenceEndpoint(
+        dialect, context.router.open, context.policy, partial(context.check_serving, dialect.name)
+    )

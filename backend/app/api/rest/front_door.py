@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.policy import ApiPolicy
 from app.api.rest.asgi import headers_of, send_json
-from app.api.rest.policy import RestPolicy
 from app.domain.errors import PermissionDenied
 from app.wire.openai_chat import errors
 
@@ -24,7 +24,7 @@ _EXPOSED = (
 class FrontDoor:
     """`hot` maps exact paths to raw endpoints that take POST; everything else goes to `rest`."""
 
-    def __init__(self, hot: Mapping[str, ASGIApp], rest: ASGIApp, policy: Callable[[], RestPolicy]) -> None:
+    def __init__(self, hot: Mapping[str, ASGIApp], rest: ASGIApp, policy: Callable[[], ApiPolicy]) -> None:
         self._hot = hot
         self.rest = rest
         self._policy = policy
@@ -61,7 +61,7 @@ class FrontDoor:
         return self._cors[1]
 
 
-def _stranger(headers: Mapping[bytes, bytes], policy: RestPolicy) -> PermissionDenied | None:
+def _stranger(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> PermissionDenied | None:
     """Without a key, whoever can connect may do everything, and a web page in a local browser can connect.
 
     So the Host must be this machine's own name (against DNS rebinding), and the Origin, where there is one, too

@@ -14,6 +14,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from app.api.identity import credential
+from app.api.policy import ApiPolicy
 from app.api.rest.asgi import (
     ClientGone,
     Headers,
@@ -23,7 +24,6 @@ from app.api.rest.asgi import (
     send_json,
     until_disconnect,
 )
-from app.api.rest.policy import RestPolicy
 from app.api.rest.sse import EventStreamResponse
 from app.domain.errors import Cancelled, InternalError, PayloadTooLarge, PlatformError
 from app.domain.events import EventStream, Opaque, StreamEvent
@@ -78,7 +78,7 @@ class InferenceEndpoint:
         self,
         dialect: Dialect,
         open_call: Callable[[Call], Awaitable[EventStream]],
-        policy: Callable[[], RestPolicy],
+        policy: Callable[[], ApiPolicy],
         check_serving: Callable[[], None],
     ) -> None:
         self._dialect = dialect
@@ -127,7 +127,7 @@ class InferenceEndpoint:
         return call, head
 
 
-def identify(headers: Mapping[bytes, bytes], policy: RestPolicy) -> Principal:
+def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
     """Raises Unauthenticated."""
     return policy.authenticator.authenticate(
         credential(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
@@ -141,7 +141,7 @@ def _text(value: bytes | None) -> str | None:
 class _Answer:
     """One response on its way out, streaming or not."""
 
-    def __init__(self, dialect: Dialect, id: str, send: Send, policy: RestPolicy) -> None:
+    def __init__(self, dialect: Dialect, id: str, send: Send, policy: ApiPolicy) -> None:
         self.id = id
         self.policy = policy
         self._dialect = dialect

@@ -5,7 +5,8 @@ from collections import Counter
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.rest.context import Administrator, Caller, Context, RestContext
+from app.api.context import ApiContext
+from app.api.rest.context import Administrator, Caller, Context
 from app.api.rest.json_response import JSON
 from app.core.integration_framework import (
     IntegrationDisabled,
@@ -59,7 +60,7 @@ async def restart(name: str, context: Context, caller: Administrator) -> Respons
     return JSON(_status_of(context, name))
 
 
-def _status_of(context: RestContext, name: str) -> IntegrationStatus:
+def _status_of(context: ApiContext, name: str) -> IntegrationStatus:
     """Raises NotFound."""
     try:
         return context.manager.status_of(name)

@@ -12,7 +12,8 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response, StreamingResponse
 
-from app.api.rest.context import Administrator, Caller, Context, RestContext
+from app.api.context import ApiContext
+from app.api.rest.context import Administrator, Caller, Context
 from app.api.rest.json_response import JSON
 from app.domain.errors import InternalError, InvalidRequest, ModelNotFound, PlatformError
 from app.domain.models import PullProgress
@@ -74,7 +75,7 @@ async def delete(model: str, context: Context, caller: Administrator) -> Respons
     return JSON({"model": model, "deleted": True})
 
 
-def _owner(context: RestContext, name: str, port: type[Port]) -> tuple[Port, str]:
+def _owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
     """The serving integration that offers `port` for `name`, and the name it uses itself.
 
     `integration/model` names it outright; a bare name goes to the one that knows it, or to the only one there is.

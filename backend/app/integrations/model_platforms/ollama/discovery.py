@@ -56,6 +56,7 @@ def describe(provider: str, installed: Installed, shown: Shown, settings: Ollama
         loaded=None if remote else False,
         created=unix_seconds(installed.modified_at),
         owned_by="ollama",
+        aliases=_aliases(installed.name),
         details=_details(installed, details, trained),
     )
     return KnownModel(info, num_ctx)
@@ -104,8 +105,11 @@ def _details(installed: Installed, details: Details, trained: int | None) -> dic
         "parameter_size": details.parameter_size,
         "trained_context": trained,
         "remote_host": installed.remote_host,
-        "alias": installed.name.removesuffix(f":{DEFAULT_TAG}"),
     }
-    if facts["alias"] == installed.name:
-        facts["alias"] = None
     return {name: value for name, value in facts.items() if value}
+
+
+def _aliases(name: str) -> tuple[str, ...]:
+    """Ollama takes a name without a tag for the default one."""
+    bare = name.removesuffix(f":{DEFAULT_TAG}")
+    return () if bare == name else (bare,)

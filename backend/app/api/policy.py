@@ -1,11 +1,11 @@
-"""What the REST front-end obeys and a reload may change: one immutable snapshot."""
+"""What the front-ends obey and a reload may change: one immutable snapshot."""
 
 import msgspec
 
 from app.api.identity import Authenticator
 
 
-class RestPolicy(msgspec.Struct, frozen=True, kw_only=True):
+class ApiPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """`body_bytes` and `json_depth` bound a request; `comment_seconds`: the silence after which a stream gets an
     SSE comment; `origins`: the browser origins that may call.
     """

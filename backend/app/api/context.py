@@ -1,0 +1,32 @@
+"""What every front-end is handed: the parts behind it. Bootstrap makes one and shares it with all.
+
+A front-end that is started by the manager asks for it: `self.context.resource(ApiContext)`.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+
+from app.api.policy import ApiPolicy
+from app.core.integration_framework import IntegrationManager
+from app.domain.errors import NotFound
+from app.inference.router import Router
+
+Reload = Callable[[], Awaitable[Mapping[str, object]]]
+
+
+class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
+    """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
+    configuration anew and tells what changed, raising InvalidRequest when it is refused.
+    """
+
+    router: Router
+    manager: IntegrationManager
+    policy: Callable[[], ApiPolicy]
+    ready: Callable[[], bool]
+    reload: Reload
+
+    def check_serving(self, front_end: str) -> None:
+        """Raises NotFound while the front-end is switched off."""
+        if not self.manager.serves(front_end):
+            raise NotFound(f"The front-end '{front_end}' is switched off.", code="front_end_off")
