@@ -1,0 +1,83 @@
+"""What only the integrations themselves can tell of a configuration: their own settings, and whom it names.
+
+Their classes are imported, but nothing is started.
+"""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+
+from pydantic import ValidationError
+
+from app.core.integration_framework import IntegrationConfig, IntegrationError, Registry
+from app.enabled import FRONT_ENDS, integration_configs
+from app.integrations.builtin import BUILTIN
+from app.settings import ConfigError, LoadedSettings, Problem, check_exposure
+from app.settings.origins import FieldPath, written
+from app.settings.problems import problems_of, suggestion
+
+IMPORT_SECONDS = 30.0
+
+
+def problems_with(loaded: LoadedSettings) -> list[Problem]:
+    """Everything that would keep the platform, or a part of it, from working with these settings."""
+    try:
+        check_exposure(loaded.settings)
+        problems: list[Problem] = []
+    except ConfigError as error:
+        problems = list(error.problems)
+    configs = integration_configs(loaded.settings)
+    problems += _strangers(loaded, [config.name for config in configs])
+    problems += asyncio.run(_faults(loaded, [config for config in configs if config.enabled]))
+    return problems
+
+
+def _strangers(loaded: LoadedSettings, known: Sequence[str]) -> Iterator[Problem]:
+    """Names of integrations that are none."""
+    settings = loaded.settings
+    for name, targets in settings.models.items():
+        for index, target in enumerate(targets):
+            if target.integration not in known:
+                yield _stranger(loaded, ("models", name, index, "target"), target.integration, known)
+    for name, integration in settings.integrations.items():
+        for dependency in integration.dependencies:
+            if dependency not in known:
+                yield _stranger(loaded, ("integrations", name, "dependencies"), dependency, known)
+
+
+def _stranger(loaded: LoadedSettings, path: FieldPath, name: str, known: Sequence[str]) -> Problem:
+    return Problem(
+        _where(loaded, path), written(path), f"no integration {name!r}{suggestion(name, known, 'integrations')}"
+    )
+
+
+def _where(loaded: LoadedSettings, path: FieldPath) -> str:
+    """The nearest place that someone wrote; nothing for an integration that nobody wrote."""
+    while len(path) > 1 and path not in loaded.layer.origins:
+        path = path[:-1]
+    return loaded.layer.origins[path].where if len(path) > 1 else ""
+
+
+async def _faults(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> list[Problem]:
+    registry = Registry({**BUILTIN, **FRONT_ENDS})
+    found = await asyncio.gather(*(_faults_of(loaded, config, registry) for config in configs))
+    return [problem for problems in found for problem in problems]
+
+
+async def _faults_of(loaded: LoadedSettings, config: IntegrationConfig, registry: Registry) -> list[Problem]:
+    path: FieldPath = ("integrations", config.name)
+    try:
+        async with asyncio.timeout(IMPORT_SECONDS):
+            integration = await registry.load(config.effective_kind)
+        integration.settings_model.model_validate(config.settings)
+        integration(config)
+    except ValidationError as error:
+        return problems_of(error, loaded.layer, integration.settings_model, (*path, "settings"))
+    except TimeoutError:
+        return [_fault(loaded, path, f"its import took longer than {IMPORT_SECONDS:g} s")]
+    except IntegrationError as error:
+        return [_fault(loaded, path, str(error))]
+    return []
+
+
+def _fault(loaded: LoadedSettings, path: FieldPath, message: str) -> Problem:
+    return Problem(_where(loaded, path), written(path), message)

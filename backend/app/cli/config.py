@@ -1,0 +1,92 @@
+"""`llm-platform config`: is the configuration right, and where does each value come from."""
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from app.cli.options import ConfigOption, ExitCode, Output, OutputOption, fail
+from app.cli.tables import show_json, show_table
+
+if TYPE_CHECKING:
+    from app.settings import LoadedSettings, Origin
+
+config = typer.Typer(
+    name="config", help="Check and explain the configuration.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@config.command()
+def check(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Check the file, the environment and each integration's settings, without starting anything."""
+    from app.cli.checks import problems_with
+    from app.settings import ConfigError, load_settings
+
+    try:
+        loaded = load_settings(config, os.environ, {})
+        problems = problems_with(loaded)
+        warnings = loaded.warnings
+    except ConfigError as error:
+        problems, warnings = list(error.problems), ()
+    if output is Output.JSON:
+        show_json(
+            {
+                "valid": not problems,
+                "problems": [problem._asdict() for problem in problems],
+                "warnings": list(warnings),
+            }
+        )
+        raise typer.Exit(ExitCode.FAILED if problems else ExitCode.OK)
+    for warning in warnings:
+        typer.echo(f"warning: {warning}", err=True)
+    if problems:
+        fail("\n".join(map(str, problems)))
+    typer.echo(f"{loaded.file or 'The environment (there is no file)'} is valid.")
+
+
+@config.command()
+def explain(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show every setting with its value and where that comes from. Secrets are hidden."""
+    from app.settings import ConfigError, load_settings
+    from app.settings.explain import explain as explain_settings
+
+    try:
+        loaded = load_settings(config, os.environ, {})
+    except ConfigError as error:
+        fail(str(error))
+    rows = explain_settings(loaded)
+    if output is Output.JSON:
+        show_json(_as_json(loaded, [(row.field, row.value, row.origin) for row in rows]))
+        return
+    show_table(
+        ("SETTING", "VALUE", "FROM"),
+        ((row.field, _text(row.value), row.origin.where or row.origin.source) for row in rows),
+        nothing="",
+    )
+
+
+def _as_json(loaded: "LoadedSettings", rows: "list[tuple[str, Any, Origin]]") -> dict[str, Any]:
+    return {
+        "file": str(loaded.file) if loaded.file else None,
+        "settings": [
+            {"field": field, "value": value, "source": origin.source, "where": origin.where or None}
+            for field, value, origin in rows
+        ],
+    }
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return ", ".join(_text(each) for each in value) or "none"
+    if isinstance(value, dict):
+        return _target(value) if "target" in value else "none" if not value else str(value)
+    return str(value)
+
+
+def _target(target: dict[str, Any]) -> str:
+    notes = [f"{name} {target[name]:g}" for name in ("weight", "priority") if target[name] != 1]
+    return f"{target['target']} ({', '.join(notes)})" if notes else str(target["target"])

@@ -1,0 +1,40 @@
+"""Settings: one schema, and one precedence: defaults < file < environment < command line.
+
+    loaded = load_settings(config=None, environ=os.environ, overrides={"server.port": 9000})
+    loaded.settings.server.port          # 9000
+    loaded.origins["server.port"]        # Origin(source="command line", where="--port")
+
+docs/configuration.md is the reference for users.
+"""
+
+from app.settings.exposure import check_exposure
+from app.settings.loading import LoadedSettings, load_settings
+from app.settings.origins import Origin
+from app.settings.problems import ConfigError, Problem
+from app.settings.schema import (
+    FrontEndSettings,
+    IntegrationSettings,
+    LimitSettings,
+    RetrySettings,
+    ServerSettings,
+    Settings,
+    TargetSettings,
+    TimeoutSettings,
+)
+
+__all__ = [
+    "ConfigError",
+    "FrontEndSettings",
+    "IntegrationSettings",
+    "LimitSettings",
+    "LoadedSettings",
+    "Origin",
+    "Problem",
+    "RetrySettings",
+    "ServerSettings",
+    "Settings",
+    "TargetSettings",
+    "TimeoutSettings",
+    "check_exposure",
+    "load_settings",
+]

@@ -1,0 +1,36 @@
+"""Every setting with its value and where that came from, as rows to print. Secrets are hidden."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from app.settings.loading import LoadedSettings
+from app.settings.origins import FieldPath, Origin, written
+from app.settings.redaction import redacted
+from app.settings.schema import TargetSettings
+
+
+class Row(NamedTuple):
+    """`value` is made of JSON's types; the origin is a default's where nobody set the value."""
+
+    field: str
+    value: Any
+    origin: Origin
+
+
+def explain(loaded: LoadedSettings) -> list[Row]:
+    """One row a value. A list is one row, and so is a model with all its targets."""
+    values = redacted(loaded.settings, (), loaded.layer.secrets)
+    values["models"] = {name: _targets(targets) for name, targets in loaded.settings.models.items()}
+    return [Row(written(path), value, loaded.origin(written(path))) for path, value in _leaves(values, ())]
+
+
+def _leaves(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
+    if isinstance(value, Mapping) and value:
+        for key, each in value.items():
+            yield from _leaves(each, (*path, key))
+    else:
+        yield path, value
+
+
+def _targets(targets: tuple[TargetSettings, ...]) -> list[dict[str, Any]]:
+    return [target.model_dump() for target in targets]

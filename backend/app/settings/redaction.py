@@ -1,0 +1,44 @@
+"""What must not be shown: which names mean a secret, and a value with its secrets taken out."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, SecretStr
+
+from app.settings.origins import FieldPath
+
+HIDDEN = "***"
+
+_SECRET_NAME = re.compile(
+    r"(^|[^a-z])(api_?key|access_?key|private_?key|secret_?key|(?<!first_)token|password|passwd|secret|credentials?|authorization)$"
+)
+_USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a field, a header or a variable of this name holds a secret: api_key, HF_TOKEN, x-api-key…"""
+    return _SECRET_NAME.search(name.lower().replace("-", "_")) is not None
+
+
+def is_secret(path: FieldPath) -> bool:
+    """Whether the value at `path` is one: by its name, by a parent's, or because it is among headers."""
+    names = [part for part in path if isinstance(part, str)]
+    return any(is_secret_name(name) for name in names) or "headers" in names[:-1]
+
+
+def redacted(value: Any, path: FieldPath, secrets: frozenset[FieldPath] = frozenset()) -> Any:
+    """`value` with HIDDEN in the place of each secret in it. None stays None: it shows that nothing is set."""
+    if value is None or (isinstance(value, bool | int | float) and not (is_secret(path) or path in secrets)):
+        return value
+    if isinstance(value, SecretStr) or path in secrets:
+        return HIDDEN
+    if isinstance(value, BaseModel):
+        value = {name: getattr(value, name) for name in type(value).model_fields}
+    if isinstance(value, Mapping):
+        return {key: redacted(each, (*path, key), secrets) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [redacted(each, (*path, index), secrets) for index, each in enumerate(value)]
+    if is_secret(path):
+        return HIDDEN
+    return _USER_IN_ADDRESS.sub(HIDDEN, str(value))

@@ -1,0 +1,218 @@
+"""The one schema of the platform's settings: names, types, defaults and what each means.
+
+Nothing here reads a file or the environment: `load_settings` does, and gives these models their values. An
+integration's own `settings` are checked by that integration, whose class may not be imported before it is enabled.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+
+from app.settings.quantities import Bytes, Names, Seconds, Whole
+
+_STRICT = ConfigDict(extra="forbid", frozen=True, validate_default=False, hide_input_in_errors=True)
+_INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def _without_nulls(value: Any) -> Any:
+    """A key with nothing behind it, as when its lines are commented out, is a key that is not there."""
+    if isinstance(value, dict):
+        return {key: each for key, each in value.items() if each is not None}
+    return value
+
+
+class Section(BaseModel):
+    model_config = _STRICT
+
+    _drop_nulls = model_validator(mode="before")(_without_nulls)
+
+
+def _secret_text(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError("must be one or more printable ASCII characters without spaces")
+    return value
+
+
+def _address(value: str) -> str:
+    if not value or value != value.strip() or "/" in value:
+        raise ValueError("must be an address or a host name such as 127.0.0.1")
+    return value
+
+
+def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        parts = urlsplit(value)
+        bare = (
+            parts.scheme in {"http", "https"}
+            and parts.netloc
+            and not (parts.path or parts.query or parts.fragment)
+        )
+        if value != "*" and not bare:
+            raise ValueError("must list origins such as https://app.example.org, or *")
+    return values
+
+
+Port = Annotated[Whole, Field(ge=0, le=65535)]
+Secret = Annotated[SecretStr, AfterValidator(_secret_text)]
+
+
+class ServerSettings(Section):
+    host: Annotated[str, AfterValidator(_address)] = Field(
+        default="127.0.0.1", description="Address to listen on."
+    )
+    port: Port = Field(default=8000, description="Port of the HTTP server; 0 takes any free one.")
+    grpc_port: Port = Field(default=50051, description="Port of the gRPC server.")
+    workers: Annotated[Whole, Field(ge=1, le=256)] = Field(default=1, description="Number of server processes.")
+    api_key: Secret | None = Field(
+        default=None, description="The key that every caller must send. Needed to listen on anything but loopback."
+    )
+    cors_origins: Annotated[Names, AfterValidator(_origins)] = Field(
+        default=(), description="Web origins whose pages may call the platform; `*` for all."
+    )
+    shutdown_seconds: Annotated[Seconds, Field(ge=0)] = Field(
+        default=45, description="How long a stopping server waits for the answers under way."
+    )
+
+
+class LimitSettings(Section):
+    body_bytes: Annotated[Bytes, Field(ge=1)] = Field(
+        default=10 * 2**20, description="Largest request body; a larger one is answered with 413."
+    )
+    json_depth: Annotated[Whole, Field(ge=1, le=512)] = Field(
+        default=64, description="Deepest nesting of objects and lists in a request."
+    )
+    header_seconds: Annotated[Seconds, Field(gt=0)] = Field(
+        default=10, description="Time that a caller has to send a request's headers."
+    )
+
+
+class TimeoutSettings(Section):
+    connect: Annotated[Seconds, Field(gt=0)] = Field(default=5, description="Opening a connection to an upstream.")
+    first_token: Annotated[Seconds, Field(gt=0)] = Field(
+        default=60, description="Wait for the first piece of an answer."
+    )
+    idle: Annotated[Seconds, Field(gt=0)] = Field(default=300, description="Longest silence within an answer.")
+    total: Annotated[Seconds, Field(gt=0)] = Field(
+        default=600, description="A whole request, from its start to its end."
+    )
+    keep_alive_comment: Annotated[Seconds, Field(gt=0)] = Field(
+        default=15, description="Silence after which a stream gets a comment, so that proxies keep it open."
+    )
+
+
+class FrontEndSettings(Section):
+    openai_api: bool = Field(default=True, description="The OpenAI dialect under `/v1`.")
+    graphql: bool = Field(default=True, description="GraphQL under `/graphql`, where this version has it.")
+    grpc: bool = Field(default=True, description="The gRPC server, where this version has it.")
+    websocket: bool = Field(default=True, description="WebSockets under `/ws`, where this version has them.")
+
+
+class RetrySettings(Section):
+    max_retries: Annotated[Whole, Field(ge=0)] = Field(
+        default=6, description="Tries that follow fast; 0 gives up after the first failure."
+    )
+    backoff_factor: Annotated[float, Field(ge=1, le=100)] = Field(
+        default=2, description="How much longer each wait is than the one before."
+    )
+    max_backoff: Annotated[Seconds, Field(gt=0)] = Field(default=60, description="Longest wait between two tries.")
+
+
+class IntegrationSettings(Section):
+    """One named integration. What is not set here is left to the integration's own defaults."""
+
+    kind: str | None = Field(
+        default=None, min_length=1, description="Which integration this is; its own name by default."
+    )
+    enabled: bool = Field(default=True, description="Whether it is started.")
+    priority: Whole = Field(default=100, description="The lower one is asked first when several know a model.")
+    dependencies: Names = Field(
+        default=(), description="Names of integrations that must serve before this one starts."
+    )
+    settings: dict[str, Any] = Field(
+        default={}, repr=False, description="The integration's own settings; see the page of that integration."
+    )
+    health_check_interval: Annotated[Seconds, Field(ge=0)] = Field(
+        default=60, description="Time between two health checks; 0 for none."
+    )
+    retry_config: RetrySettings = Field(
+        default=RetrySettings(), description="What happens when it does not start."
+    )
+
+
+class TargetSettings(Section):
+    """Where a model name leads: a model at an integration. Written short as its `target` alone."""
+
+    target: str = Field(description="`integration/model`.")
+    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        default=1, description="Share of the requests among targets of one priority."
+    )
+    priority: Whole = Field(default=1, description="Lower ones are tried first.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"target": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _names_both(self) -> "TargetSettings":
+        if not self.integration or not self.model:
+            raise ValueError("must be written as integration/model")
+        return self
+
+    @property
+    def integration(self) -> str:
+        return self.target.partition("/")[0]
+
+    @property
+    def model(self) -> str:
+        """The integration's own name of the model; it may hold slashes."""
+        return self.target.partition("/")[2]
+
+
+def _several(value: object) -> object:
+    """One target may stand without a list around it."""
+    if isinstance(value, str | dict | TargetSettings):
+        return (value,)
+    return value
+
+
+def _integrations(value: object) -> object:
+    """`ollama:` with nothing below it means: with its defaults."""
+    if isinstance(value, dict):
+        return {name: {} if each is None else each for name, each in value.items()}
+    return value
+
+
+def _integration_name(name: str) -> str:
+    if not _INTEGRATION_NAME.fullmatch(name):
+        raise ValueError("is no name for an integration: use letters, digits, '-', '_' and '.'")
+    return name
+
+
+IntegrationName = Annotated[str, AfterValidator(_integration_name)]
+Targets = Annotated[tuple[TargetSettings, ...], BeforeValidator(_several), Field(min_length=1)]
+
+
+class Settings(Section):
+    """All settings. `Settings()` gives the defaults; `load_settings` reads what people set."""
+
+    env: Literal["development", "production"] = Field(
+        default="development", description="`production` turns off what only developers need."
+    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    ] = Field(default="info", description="Least important message that is logged.")
+    server: ServerSettings = ServerSettings()
+    limits: LimitSettings = LimitSettings()
+    timeouts: TimeoutSettings = TimeoutSettings()
+    front_ends: FrontEndSettings = FrontEndSettings()
+    integrations: Annotated[dict[IntegrationName, IntegrationSettings], BeforeValidator(_integrations)] = Field(
+        default={}, description="Integrations by name."
+    )
+    models: dict[str, Targets] = Field(
+        default={}, description="Names that callers may use, each with its targets."
+    )

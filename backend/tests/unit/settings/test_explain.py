@@ -1,0 +1,24 @@
+"""Each value stands beside where it came from."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import Origin, load_settings
+from app.settings.explain import explain
+
+
+def test_every_setting_has_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("llm-platform.yaml").write_text(
+        "models:\n  llama3.1: a/b\nintegrations:\n  a: {settings: {one: 1}, dependencies: [b]}\n  b:\n"
+    )
+    rows = {row.field: row for row in explain(load_settings(None, {"LOG_LEVEL": "debug"}, {"server.port": 9}))}
+    assert rows["log_level"][1:] == ("debug", Origin("environment", "LOG_LEVEL"))
+    assert rows["server.port"][1:] == (9, Origin("command line", "--port"))
+    assert rows["server.host"][1:] == ("127.0.0.1", Origin("default"))
+    assert rows["integrations.a.settings.one"][1:] == (1, Origin("file", "llm-platform.yaml:4"))
+    assert rows["integrations.a.dependencies"][1:] == (["b"], Origin("file", "llm-platform.yaml:4"))
+    assert rows["integrations.b.enabled"][1:] == (True, Origin("default"))
+    assert rows['models."llama3.1"'].value == [{"target": "a/b", "weight": 1, "priority": 1}]
+    assert rows['models."llama3.1"'].origin == Origin("file", "llm-platform.yaml:2")

@@ -1,0 +1,51 @@
+"""Defaults that others rely on, and who may be let in."""
+
+import pytest
+from pydantic import ValidationError
+
+from app.core.integration_framework import IntegrationConfig, RetryConfig
+from app.settings import ConfigError, IntegrationSettings, RetrySettings, Settings, check_exposure
+
+
+def test_the_limits_that_were_promised() -> None:
+    settings = Settings()
+    assert (settings.limits.body_bytes, settings.limits.json_depth) == (10 * 2**20, 64)
+    assert settings.limits.header_seconds == 10
+    times = settings.timeouts
+    assert (times.connect, times.first_token, times.idle, times.total) == (5, 60, 300, 600)
+
+
+def test_settings_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Settings().server.port = 1  # type: ignore[misc]
+
+
+def test_an_integration_has_the_fields_and_defaults_of_the_framework() -> None:
+    assert RetrySettings().model_dump() == RetryConfig().model_dump()
+    ours, theirs = IntegrationSettings().model_dump(), IntegrationConfig(name="a").model_dump()
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in ours.items()} == {
+        name: value for name, value in theirs.items() if name not in {"name", "type"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("host", "key", "allowed"),
+    [
+        ("127.0.0.1", None, True),
+        ("127.8.8.8", None, True),
+        ("::1", None, True),
+        ("localhost", None, True),
+        ("0.0.0.0", None, False),  # noqa: S104
+        ("::", None, False),
+        ("192.168.1.5", None, False),
+        ("localhost.example.org", None, False),
+        ("0.0.0.0", "key", True),  # noqa: S104
+    ],
+)
+def test_without_a_key_only_this_machine(host: str, key: str | None, allowed: bool) -> None:
+    settings = Settings.model_validate({"server": {"host": host, "api_key": key}})
+    if allowed:
+        check_exposure(settings)
+    else:
+        with pytest.raises(ConfigError, match=r"set LLM_PLATFORM_API_KEY or bind 127\.0\.0\.1"):
+            check_exposure(settings)
