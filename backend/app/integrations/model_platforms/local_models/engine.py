@@ -1,0 +1,101 @@
+"""One model in memory: its threads, its slots, and who uses it."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+
+from app.integrations.model_platforms.local_models.channel import Channel
+from app.integrations.model_platforms.local_models.runtime import Operation, Server
+
+
+class EngineClosed(Exception):
+    """The model left memory while the request waited for a slot."""
+
+
+class Engine:
+    """Runs at most `slots` requests side by side; the others wait in the order they came.
+
+    A thread belongs to its request until llama.cpp returns from it: one that was closed while its prompt is still
+    being read keeps its slot until the next step of that work, and whoever closed it does not wait for that.
+    """
+
+    def __init__(self, server: Server, *, slots: int, name: str) -> None:
+        self._server: Server | None = server
+        self._closing = False
+        self._threads = ThreadPoolExecutor(max_workers=slots, thread_name_prefix=f"llama-{name}")
+        self._slots = asyncio.Semaphore(slots)
+        # Thread at work -> whom it writes to.
+        self._running: dict[asyncio.Future[None], Channel | None] = {}
+
+    @property
+    def running(self) -> int:
+        """Threads at work, also for those who no longer wait."""
+        return len(self._running)
+
+    async def generate(self, operation: Operation, request: bytes) -> Channel:
+        """Start an answer once a slot is free. The caller closes the channel."""
+        await self._slots.acquire()
+        channel = Channel(asyncio.get_running_loop())
+        self._start(partial(_generate, operation=operation, request=request, channel=channel), channel)
+        return channel
+
+    async def embed(self, request: bytes) -> bytes:
+        """Raises ValueError, RuntimeError; may answer {"error": …}. Cannot be stopped once begun."""
+        await self._slots.acquire()
+        answer: Future[bytes] = Future()
+        self._start(partial(_embed, request=request, answer=answer))
+        return await asyncio.wrap_future(answer)
+
+    async def close(self) -> None:
+        """Stop what runs, refuse what waits for a slot, and when all has stopped free the model. Safe twice."""
+        self._closing = True
+        for channel in self._running.values():
+            if channel is not None:
+                channel.close()
+        await self.drained()
+        held, self._server = [self._server], None
+        if held[0] is not None:
+            # In a thread, since freeing a model takes its time.
+            await asyncio.get_running_loop().run_in_executor(self._threads, held.clear)
+            self._threads.shutdown(wait=True)
+
+    async def drained(self) -> None:
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _start(self, work: Callable[[Server], None], channel: Channel | None = None) -> None:
+        """The slot in hand passes to `work`. Raises EngineClosed."""
+        if self._server is None or self._closing:
+            self._slots.release()
+            raise EngineClosed
+        running = asyncio.get_running_loop().run_in_executor(self._threads, work, self._server)
+        self._running[running] = channel
+        running.add_done_callback(self._finished)
+
+    def _finished(self, running: "asyncio.Future[None]") -> None:
+        del self._running[running]
+        self._slots.release()
+
+
+def _generate(server: Server, operation: Operation, request: bytes, channel: Channel) -> None:
+    try:
+        if operation == "chat":
+            server.handle_chat_completions(request, channel.put)
+        else:
+            server.handle_completions(request, channel.put)
+    except Exception as error:
+        # Its traceback would hold the server, and with it the model in memory.
+        channel.end(error.with_traceback(None))
+    else:
+        channel.end()
+
+
+def _embed(server: Server, request: bytes, answer: "Future[bytes]") -> None:
+    # Nobody may be waiting any more: then the answer is for nobody.
+    if not answer.set_running_or_notify_cancel():
+        return
+    try:
+        answer.set_result(server.handle_embeddings(request))
+    except Exception as error:
+        answer.set_exception(error.with_traceback(None))

@@ -1,0 +1,137 @@
+"""All that is known of xllamacpp (llama.cpp's own server, in this process): how to start one and how to ask it.
+
+Every function here blocks and belongs in a thread; the library is imported at the first load and never before.
+Found by trying (xllamacpp 2026.10):
+
+- Building a Server holds the GIL until the model is in memory. Reading the file first makes that short: what is
+  left is mapping pages that the system already has, and making room for the context.
+- A Server that is let go before its loop has turned once never ends, GIL in hand: so it is asked something first.
+- It listens before it has loaded. A socket file in a folder of our own, with a key nobody knows, is removed once
+  the server stands, so nothing can reach it. Where there are no such sockets the key alone guards the port.
+"""
+
+import os
+import secrets
+import sys
+import tempfile
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Literal, Protocol
+
+import msgspec
+
+from app.core.integration_framework import IntegrationConfigError
+from app.integrations.model_platforms.local_models.gguf_header import GgufError, read_header
+
+Operation = Literal["chat", "completion"]
+Mode = Literal["generation", "embedding"]
+
+# Called with each piece of an answer, in JSON; True ends the answer.
+Callback = Callable[[bytes], bool]
+
+_READ_BYTES = 4 << 20
+# Prompt tokens worked on at once: an answer nobody waits for any more ends at the next such step.
+_BATCH_TOKENS = 512
+
+
+class Server(Protocol):
+    """One model in memory. Methods may be called from several threads at once. Letting it go frees the model.
+
+    They raise ValueError or RuntimeError for most bad requests, and answer {"error": …} for the rest.
+    """
+
+    def handle_chat_completions(self, request: bytes, callback: Callback) -> None: ...
+
+    def handle_completions(self, request: bytes, callback: Callback) -> None: ...
+
+    def handle_embeddings(self, request: bytes) -> bytes: ...
+
+    def handle_metrics(self) -> str: ...
+
+
+class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """`context`: tokens per slot. `alias`: the model's public name. `own_pooling`: the file says how to pool."""
+
+    path: Path
+    alias: str
+    mode: Mode
+    context: int
+    slots: int
+    threads: int
+    gpu_layers: int
+    own_pooling: bool = False
+
+
+class LoadFailed(Exception):
+    """llama.cpp refuses the file, or there is no memory for it."""
+
+
+def require() -> None:
+    """Raises IntegrationConfigError, with the way out, where the runtime is not installed. Imports nothing."""
+    if find_spec("xllamacpp") is None:
+        raise IntegrationConfigError(
+            "the runtime for local models is not installed: pip install xllamacpp, or switch custom_models off"
+        )
+
+
+def open_server(spec: ServerSpec) -> Server:
+    """Load a model, after a second look at the file, which may have changed. Raises LoadFailed, OSError."""
+    import xllamacpp
+
+    try:
+        read_header(spec.path)
+    except GgufError as error:
+        raise LoadFailed(str(error)) from error
+    _read_through(spec.path)
+    with tempfile.TemporaryDirectory(prefix="llm-") as private:
+        params = _params(xllamacpp, spec, private)
+        try:
+            server: Server = xllamacpp.Server(params)
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise LoadFailed("llama.cpp cannot run it: an unknown architecture, or too little memory") from error
+        server.handle_metrics()
+    return server
+
+
+def _read_through(path: Path) -> None:
+    """Bring the file into the system's cache, so that mapping it is quick."""
+    room = bytearray(min(_READ_BYTES, max(1, path.stat().st_size)))
+    with path.open("rb", buffering=0) as file:
+        while file.readinto(room):
+            pass
+
+
+def _params(library: ModuleType, spec: ServerSpec, private: str) -> object:
+    params = library.CommonParams()
+    params.model.path = os.fspath(spec.path)
+    params.model_alias = {spec.alias}
+    params.verbosity = -1
+    params.warmup = False
+    params.n_parallel = spec.slots
+    params.n_ctx = spec.context * spec.slots
+    params.n_batch = params.n_ubatch = min(spec.context, _BATCH_TOKENS)
+    params.n_gpu_layers = spec.gpu_layers
+    params.cpuparams.n_threads = params.cpuparams_batch.n_threads = spec.threads
+    # Nothing is cut off in silence: what does not fit is refused, and a full context ends the answer.
+    params.ctx_shift = False
+    # By default up to 8 GiB of old prompts are kept beside the slots.
+    params.cache_ram_mib = 0
+    # Never fetch anything, whatever the file says.
+    params.offline = True
+    params.n_threads_http = 1
+    params.endpoint_metrics = True
+    params.endpoint_slots = False
+    params.api_keys = [secrets.token_hex(32)]
+    if sys.platform != "win32":
+        params.hostnames = [os.path.join(private, "s.sock")]
+    if spec.mode == "embedding":
+        params.embedding = True
+        # A text is pooled within one step of work. With a cache per slot, texts of unlike length that share a step
+        # are cut up, and their vectors come out wrong.
+        params.n_batch = params.n_ubatch = spec.context
+        params.kv_unified = True
+        if not spec.own_pooling:
+            params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    return params
