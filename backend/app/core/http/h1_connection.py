@@ -51,7 +51,7 @@ class H1Connection(asyncio.BufferedProtocol):
         loop: asyncio.AbstractEventLoop,
         reading: memoryview,
         limits: Limits,
-        owner: "Owner",
+        owner: Owner,
     ) -> None:
         self.idle_since = 0.0
         self.death: Exception | None = None
@@ -84,7 +84,7 @@ class H1Connection(asyncio.BufferedProtocol):
         """The future of the response's head; None when the connection died before any byte of it (see `death`).
 
         `patience`: seconds that the head may take, `spent` of which are gone.
-        Otherwise it raises a PlatformError. Whoever stops waiting for it must `abort`.
+        Otherwise it raises a PlatformError. Whoever stops waiting for it must `leave`.
         """
         transport = self._transport
         assert transport is not None
@@ -99,6 +99,15 @@ class H1Connection(asyncio.BufferedProtocol):
         else:
             transport.writelines((head, body))
         return waiter
+
+    def leave(self, waiter: "asyncio.Future[H1Response | None]") -> None:
+        """Stop waiting for the head. Its response may be here all the same, and the connection serve another."""
+        if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+            response = waiter.result()
+            if response is not None:
+                response.close()
+        else:
+            self.abort()
 
     def fail(self, error: PlatformError) -> None:
         """Close now; whoever waits gets `error`."""
@@ -215,8 +224,10 @@ class H1Connection(asyncio.BufferedProtocol):
         if response is not None and self._waiter is not None:
             waiter, self._waiter = self._waiter, None
             self._cancel_timer()
-            if not waiter.done():
-                waiter.set_result(response)
+            if waiter.done():  # cancelled, and its task has yet to leave
+                self.abort()
+                return
+            waiter.set_result(response)
         if self._complete:
             self._release()
         elif response is not None and response.held > held:

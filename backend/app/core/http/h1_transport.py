@@ -103,12 +103,13 @@ async def _exchange(
     connection: H1Connection, request: OutboundRequest, head: bytes, patience: float | None, spent: float = 0.0
 ) -> H1Response | None:
     """None when the connection died before any byte of the response."""
+    waiter = connection.send(
+        head, request.body, head_only=request.method == "HEAD", patience=patience, spent=spent
+    )
     try:
-        response = await connection.send(
-            head, request.body, head_only=request.method == "HEAD", patience=patience, spent=spent
-        )
+        response = await waiter
     except BaseException:
-        connection.abort()
+        connection.leave(waiter)
         raise
     if response is not None:
         try:

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
-from tests.unit.core.http.h1_wire import CHUNKED, Wire
+from tests.unit.core.http.h1_wire import CHUNKED, Wire, whole
 
 
 async def test_what_one_read_brings_is_delivered_as_one():
@@ -133,6 +133,37 @@ async def test_the_head_is_late_and_the_time_spent_before_counts():
     async with asyncio.timeout(0.5):
         with pytest.raises(UpstreamTimeout, match=r"100 s"):
             await waiter
+    assert wire.socket.aborted
+
+
+async def test_leaving_a_head_that_just_came_spares_the_connections_next_user():
+    """The task was cancelled after its answer came and before it ran again; the connection is already taken."""
+    wire = Wire()
+    waiter = wire.ask()
+    wire.arrive(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+    assert wire.free == [wire.connection]
+    following = wire.ask()
+    wire.connection.leave(waiter)
+    assert not wire.socket.aborted
+    wire.arrive(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+    assert await whole(following) == b"ok"
+
+
+async def test_leaving_a_stream_that_just_began_closes_the_connection():
+    wire = Wire()
+    waiter = wire.ask()
+    wire.arrive(CHUNKED)
+    wire.connection.leave(waiter)
+    assert wire.socket.aborted
+
+
+async def test_an_answer_to_a_cancelled_wait_does_not_free_the_connection():
+    """Else the task that has yet to leave would close it under its next user."""
+    wire = Wire()
+    waiter = wire.ask()
+    waiter.cancel()
+    wire.arrive(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+    assert wire.free == []
     assert wire.socket.aborted
 
 
