@@ -90,7 +90,6 @@ class LimitSettings(Section):
 
 
 class TimeoutSettings(Section):
-    connect: Annotated[Seconds, Field(gt=0)] = Field(default=5, description="Opening a connection to an upstream.")
     first_token: Annotated[Seconds, Field(gt=0)] = Field(
         default=60, description="Wait for the first piece of an answer."
     )

@@ -84,7 +84,7 @@ def test_only_what_was_set_counts_as_set() -> None:
         ("LLM_PLATFORM_SERVER__CORS_ORIGINS", '["http://a"]', "server.cors_origins", ("http://a",)),
         ("LLM_PLATFORM_LIMITS__BODY_BYTES", "1.5 MiB", "limits.body_bytes", 3 * 2**19),
         ("LLM_PLATFORM_TIMEOUTS__IDLE", "5m", "timeouts.idle", 300),
-        ("LLM_PLATFORM_TIMEOUTS__CONNECT", "250ms", "timeouts.connect", 0.25),
+        ("LLM_PLATFORM_TIMEOUTS__IDLE", "250ms", "timeouts.idle", 0.25),
         ("OPENAI_API_ENABLED", "false", "front_ends.openai_api", False),
     ],
 )

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from app.core.http.transport import Transport, create_transport
+from app.core.http import Transport, TransportSettings, create_transport
 from app.core.integration_framework import (
     BaseIntegration,
     HealthReport,
@@ -75,7 +75,10 @@ class OllamaIntegration(BaseIntegration):
         settings = self.settings
         try:
             self._transport = create_transport(
-                name=self.name, base_url=settings.base_url, headers=settings.outbound_headers()
+                name=self.name,
+                base_url=settings.base_url,
+                headers=settings.outbound_headers(),
+                settings=TransportSettings(connect_timeout=settings.connect_timeout),
             )
         except ValueError as error:
             raise IntegrationConfigError(f"settings: {error}") from error

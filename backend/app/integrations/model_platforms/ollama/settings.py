@@ -42,17 +42,19 @@ def _header_lines(headers: dict[str, str]) -> dict[str, str]:
 class OllamaSettings(BaseModel):
     """`settings` of an Ollama integration. Times are in seconds.
 
-    `timeout` bounds the management calls (version, list, show, delete); `load_timeout` bounds the wait for the
-    first byte of an answer, for which Ollama may have to read a model from disk. `num_ctx` fixes the context
-    length, in tokens, of every model; without it a model gets what its Modelfile says, else what it was trained
-    with but at most `max_num_ctx` (a long context costs memory). `keep_alive`: how long a model stays loaded
-    after a request, Ollama's default being 5m. `api_key` is sent as a bearer token (Ollama's cloud, or a proxy
-    in front of a server). `model_refresh_interval`: the least time between two looks at the list of models.
+    `connect_timeout` bounds opening a connection; `timeout` bounds the management calls (version, list, show,
+    delete); `load_timeout` bounds the wait for the first byte of an answer, for which Ollama may have to read
+    a model from disk. `num_ctx` fixes the context length, in tokens, of every model; without it a model gets
+    what its Modelfile says, else what it was trained with but at most `max_num_ctx` (a long context costs
+    memory). `keep_alive`: how long a model stays loaded after a request, Ollama's default being 5m. `api_key`
+    is sent as a bearer token (Ollama's cloud, or a proxy in front of a server). `model_refresh_interval`: the
+    least time between two looks at the list of models.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     base_url: Annotated[str, AfterValidator(_server_address)] = DEFAULT_BASE_URL
+    connect_timeout: float = Field(default=5, gt=0)
     timeout: float = Field(default=30, gt=0)
     load_timeout: float = Field(default=300, gt=0)
     num_ctx: int | None = Field(default=None, ge=16)

@@ -23,10 +23,10 @@ class OpenAICompatibleSettings(BaseModel):
     ("" for the root itself). `models` are offered besides what the server lists; with `discover` off, they alone
     are. `drop_params` names fields that the server refuses; `completions` and `embeddings`: whether it has those.
 
-    Times are in seconds. `timeout` bounds small questions (health, list of models), `first_byte_timeout` the wait
-    for the head of an answer; the platform's own limits for a call stand besides. `model_refresh_interval` is the
-    least time between two looks at the list. The files are PEM; `ca_file` replaces the system's authorities.
-    `proxy`: an http:// forward proxy.
+    Times are in seconds. `connect_timeout` bounds opening a connection, `timeout` small questions (health,
+    list of models), `first_byte_timeout` the wait for the head of an answer; the platform's own limits for a
+    call stand besides. `model_refresh_interval` is the least time between two looks at the list. The files are
+    PEM; `ca_file` replaces the system's authorities. `proxy`: an http:// forward proxy.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -35,6 +35,7 @@ class OpenAICompatibleSettings(BaseModel):
     api_prefix: str | None = Field(default=None, pattern=r"^(/[A-Za-z0-9._~-]+)*$")
     api_key: SecretStr = SecretStr(NO_KEY)
     headers: HeaderLines = {}
+    connect_timeout: float = Field(default=5, gt=0)
     timeout: float = Field(default=30, gt=0)
     first_byte_timeout: float = Field(default=600, gt=0)
     models: list[str] = []
@@ -73,6 +74,7 @@ class OpenAICompatibleSettings(BaseModel):
 
     def transport(self) -> TransportSettings:
         return TransportSettings(
+            connect_timeout=self.connect_timeout,
             first_byte_timeout=self.first_byte_timeout,
             verify=self.verify,
             ca_file=self.ca_file,
