@@ -1,0 +1,1 @@
+"""Formats that are spoken to callers and to providers: pure functions between bytes and the domain."""
