@@ -4,8 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
+from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
+from app.integrations.model_platforms.ollama.settings import OllamaSettings
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
+from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
@@ -21,3 +26,26 @@ def test_the_state_diagram_is_the_table_of_transitions() -> None:
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#|mailto:)([^)#\s]+)", page.read_text("utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+SETTINGS = {
+    "openai_compatible": OpenAICompatibleSettings,
+    "ollama": OllamaSettings,
+    "custom_models": CustomModelsSettings,
+}
+
+
+@pytest.mark.parametrize(("section", "model"), SETTINGS.items())
+def test_each_setting_of_an_integration_has_its_row(section: str, model: type[BaseModel]) -> None:
+    page = (ROOT / "docs" / "integrations.md").read_text("utf-8")
+    text = page.split(f"\n## `{section}`\n")[1].split("\n## ")[0]
+    documented = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in text.splitlines() if "|" in line))
+    assert set(model.model_fields) <= set(documented)
+
+
+def test_each_kind_of_the_catalogue_has_its_row_with_its_address_and_key() -> None:
+    page = (ROOT / "docs" / "integrations.md").read_text("utf-8")
+    for row in CATALOGUE.values():
+        (line,) = (line for line in page.splitlines() if line.startswith(f"| `{row.kind}` | {row.title} |"))
+        assert (row.base_url or "set `base_url`") in line
+        assert (row.api_key_env or "–") in line
