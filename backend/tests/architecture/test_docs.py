@@ -48,4 +48,4 @@ def test_each_kind_of_the_catalogue_has_its_row_with_its_address_and_key() -> No
     for row in CATALOGUE.values():
         (line,) = (line for line in page.splitlines() if line.startswith(f"| `{row.kind}` | {row.title} |"))
         assert (row.base_url or "set `base_url`") in line
-        assert (row.api_key_env or "–") in line
+        assert (row.api_key_env or "-") in line
