@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := list
-.PHONY: list setup run test check format lint types imports lock bench clean
+.PHONY: list setup run test check format lint types imports protos lock bench bench-peers clean
 
 list:  ## Show the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: $(STAMP)  ## Make .venv with the platform in it
 run: $(STAMP)  ## Start the platform on http://127.0.0.1:8000
@@ -35,8 +35,14 @@ types: $(DEV_STAMP)  ## mypy --strict
 imports: $(DEV_STAMP)  ## Who may import whom
 	$(BIN)/lint-imports
 
-bench: $(DEV_STAMP)  ## Measure this machine
+protos: $(DEV_STAMP)  ## Make the Python code for protos/
+	$(BIN)/python scripts/make_protos.py
+
+bench: $(DEV_STAMP)  ## Measure the platform on this machine (4 minutes)
 	$(BIN)/python -m bench
+
+bench-peers: $(DEV_STAMP)  ## Measure other gateways beside it (installs them; half an hour)
+	$(BIN)/python -m bench --peers
 
 lock:  ## Renew the lock files (needs uv)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
@@ -45,7 +51,7 @@ lock:  ## Renew the lock files (needs uv)
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist bench/.peers .mypy_cache .pytest_cache .ruff_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version if sys.version_info < (3, 11) else 0)'

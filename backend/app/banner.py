@@ -1,5 +1,6 @@
 """What the terminal says once the platform serves: what runs, where, which models answer, and how to ask one."""
 
+from app.api.front_end import Listens
 from app.bootstrap import Platform
 from app.inference.catalog import ModelEntry
 
@@ -14,6 +15,7 @@ def banner(platform: Platform, host: str, port: int) -> str:
     lines = [
         "",
         f"LLM Platform serves on {base}   (OpenAI API: {base}/v1   API reference: {base}/docs)",
+        *(f"Also on {server.address}" for server in platform.manager.providing(Listens)),
         _access(platform),
         "",
         "Integrations:",

@@ -8,9 +8,13 @@ from typing import Any
 import msgspec
 
 from app.api.context import ApiContext
+from app.api.front_end import Drains
+from app.api.graphql.app import PATH as GRAPHQL
+from app.api.graphql.app import GraphQLApp
 from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
 from app.api.rest.app import create_rest_app
+from app.api.websocket.app import websocket_endpoints
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -22,9 +26,11 @@ from app.domain.models import ModelsChanged
 from app.domain.ports import ModelSource
 from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.catalog import LiveCatalog, Route, Routes, Source
+from app.inference.recent import RecentCalls
 from app.inference.router import Router
 from app.inference.stages.account import Account, log_record
 from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
 
@@ -41,6 +47,7 @@ class Platform:
         self._load = load
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False
+        self._drains: list[asyncio.Task[None]] = []
         self._started = False
         loaded = load()
         self.settings = loaded.settings
@@ -48,9 +55,11 @@ class Platform:
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         catalog = LiveCatalog(self._sources, routes(self.settings))
         self._deadline = Deadline(timeouts(self.settings))
+        tally = Tally()
+        recent = RecentCalls()
         self.router = Router(
             catalog,
-            call_stages=[Account([log_record])],
+            call_stages=[Account([log_record, tally.ended, recent], [tally.began])],
             attempt_stages=[self._deadline],
         )
         context = ApiContext(
@@ -59,9 +68,11 @@ class Platform:
             policy=lambda: self.policy,
             ready=lambda: self._started and not self._draining,
             reload=self._reload_for_callers,
+            tally=tally,
+            recent=recent,
         )
         self.manager.share(ApiContext, context)
-        self.app = create_rest_app(context)
+        self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
 
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
@@ -69,15 +80,29 @@ class Platform:
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self.manager.start(grace=START_GRACE)
-        self.router.catalog.rebuild()
         self._started = True
+        self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
     def drain(self) -> None:
-        """From now on unready; requests under way go on."""
+        """From now on unready; requests under way go on, `shutdown_seconds` at most."""
+        if self._draining:
+            return
         self._draining = True
+        seconds = self.settings.server.shutdown_seconds
+        self._drains = [
+            asyncio.ensure_future(front_end.drain(seconds)) for front_end in self.manager.providing(Drains)
+        ]
+
+    def hurry(self) -> None:
+        """Wait no longer for the requests under way."""
+        for task in self._drains:
+            task.cancel()
 
     async def stop(self) -> None:
         self.drain()
+        for outcome in await asyncio.gather(*self._drains, return_exceptions=True):
+            if isinstance(outcome, Exception):
+                logger.error("a front-end did not drain", exc_info=outcome)
         for task in self._tasks:
             task.cancel()
         await self.manager.stop()
@@ -88,18 +113,24 @@ class Platform:
         loaded = self._load()
         settings = loaded.settings
         check_exposure(settings)
-        configs = integration_configs(settings)
-        summary = await self.manager.reconfigure(configs)
         fixed = sorted(
             f"server.{field}"
-            for field in ("host", "port", "grpc_port", "workers")
+            for field in ("host", "port", "workers")
             if getattr(settings.server, field) != getattr(self.settings.server, field)
         )
-        self.settings = settings
-        self.policy = api_policy(settings)
-        self._deadline.timeouts = timeouts(settings)
-        self.router.catalog.rebuild(routes(settings))
+
+        def switch() -> None:
+            self.settings = settings
+            self.policy = api_policy(settings)
+            self._deadline.timeouts = timeouts(settings)
+            self.router.catalog.rebuild(routes(settings))
+
+        summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info("the configuration was reloaded: %s", summary)
+        for name, reason in summary.refused.items():
+            logger.warning(
+                "'%s' goes on with its old configuration, as the new one did not come up: %s", name, reason
+            )
         return {"integrations": msgspec.to_builtins(summary), "needs_restart": fixed}
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:

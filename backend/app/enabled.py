@@ -9,12 +9,17 @@ from typing import Any
 from app.core.integration_framework import IntegrationConfig, IntegrationType
 from app.settings import IntegrationSettings, Settings
 
-FRONT_ENDS = {"openai_api": "app.api.rest.front_end:OpenAIApi"}
+FRONT_ENDS = {
+    "openai_api": "app.api.rest.front_end:OpenAIApi",
+    "grpc": "app.api.grpc.front_end:GrpcApi",
+    "websocket": "app.api.websocket.front_end:WebSocketApi",
+    "graphql": "app.api.graphql.front_end:GraphQLApi",
+}
 
 
 def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
-    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED)}
+    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED, _DATABASE)}
     for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
@@ -23,17 +28,37 @@ def integration_configs(settings: Settings) -> list[IntegrationConfig]:
 # Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
 _EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
 
+# On by default, since a conversation has to be remembered from the first request on.
+_DATABASE: dict[str, Any] = {"name": "database", "type": IntegrationType.STORAGE}
+
 
 def _front_ends(settings: Settings) -> Iterable[dict[str, Any]]:
+    given = {"grpc": _grpc(settings), "graphql": _graphql(settings)}
     for name in FRONT_ENDS:
         yield {
             "name": name,
             "type": IntegrationType.API_COMPATIBILITY,
             "enabled": getattr(settings.front_ends, name),
             "health_check_interval": 0,
+            "settings": given.get(name, {}),
         }
+
+
+def _grpc(settings: Settings) -> dict[str, Any]:
+    return {
+        "host": settings.server.host,
+        "port": settings.server.grpc_port,
+        "shared_port": settings.server.workers > 1,
+        "reflection": settings.env == "development",
+    }
+
+
+def _graphql(settings: Settings) -> dict[str, Any]:
+    developing = settings.env == "development"
+    return {"introspection": developing, "graphiql": developing}
 
 
 def _merged(found: dict[str, Any], name: str, wanted: IntegrationSettings) -> dict[str, Any]:
     given = wanted.model_dump(exclude_unset=True)
-    return {"type": IntegrationType.MODEL_PLATFORM, **found, **given, "name": name}
+    own = {**found.get("settings", {}), **given.get("settings", {})}
+    return {"type": IntegrationType.MODEL_PLATFORM, **found, **given, "settings": own, "name": name}

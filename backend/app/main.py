@@ -1,25 +1,32 @@
 """Starts the platform: bind, build, serve, drain. One process, or several that share one listening socket."""
 
 import asyncio
+import contextlib
 import logging
+import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 
 import uvicorn
 from starlette.types import ASGIApp
 
 from app import bootstrap
 from app.api.rest.protocol import protocol_class
+from app.api.websocket.server import uvicorn_options
 from app.banner import banner
 from app.logs import configure_logging
 from app.settings import ConfigError, LoadedSettings, check_exposure
-from app.workers import run_workers
+from app.workers import accept_signals, run_workers
 
 logger = logging.getLogger(__name__)
 
 Load = Callable[[], LoadedSettings]
+
+STOP_GRACE = 15.0
+"""Seconds that the end may take after the answers under way had theirs; then the process ends as it is."""
 
 
 def serve(load: Load) -> int:
@@ -58,7 +65,11 @@ def run_one(load: Load, listener: socket.socket, announce: bool = True) -> int:
 async def _serve(load: Load, listener: socket.socket, announce: bool) -> None:
     platform = bootstrap.build(load)
     server = _Server(_config(platform), platform, listener, announce)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, lambda: _reload(platform))
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, lambda: _reload(platform))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, server.stop, number)
+    accept_signals()
     try:
         await platform.start()
         await server.serve(sockets=[listener])
@@ -72,12 +83,13 @@ def _config(platform: bootstrap.Platform) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         http=protocol_class(settings.limits.header_seconds),
-        ws="none",
+        **uvicorn_options(settings.limits.websocket_bytes),
         loop="none",
         lifespan="off",
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=int(settings.server.shutdown_seconds),
     )
@@ -94,9 +106,23 @@ class _Server(uvicorn.Server):
         self._listener = listener
         self._announce = announce
 
+    def stop(self, number: int) -> None:
+        """Let the answers under way finish, then return from serve(). A second SIGINT does not wait for them."""
+        if not self.should_exit:
+            _end_within(self._platform.settings.server.shutdown_seconds + STOP_GRACE)
+        self._platform.drain()
+        self.handle_exit(number, None)
+        if self.force_exit:
+            self._platform.hurry()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """uvicorn would raise the signal again at the end, before the integrations are shut down."""
+        yield
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        if self._announce:
+        if self._announce and not self.should_exit:
             host, port = self._listener.getsockname()[:2]
             sys.stdout.write(banner(self._platform, host, port))
             sys.stdout.flush()
@@ -106,19 +132,36 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def _end_within(seconds: float) -> None:
+    """Whatever hangs (a plugin, a thread that nobody can cancel), the process ends."""
+
+    def give_up() -> None:
+        logger.critical("the platform did not stop within %g s and is ended", seconds)
+        os._exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+
+
 def _reload(platform: bootstrap.Platform) -> None:
     async def attempt() -> None:
         try:
             await platform.reload()
         except ConfigError as error:
             logger.error("the configuration was refused and the old one stays:\n%s", error)
+        except Exception:
+            logger.exception("defect in a reload")
 
     platform.background(attempt())
 
 
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family, backlog=2048)
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    # Accepted connections inherit it. uvloop would see to it, asyncio's own loop does not, and each delta waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -10,14 +10,17 @@ import msgspec
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
+from app.inference.recent import RecentCalls
 from app.inference.router import Router
+from app.inference.tally import Tally
 
 Reload = Callable[[], Awaitable[Mapping[str, object]]]
 
 
 class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
-    configuration anew and tells what changed, raising InvalidRequest when it is refused.
+    configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
+    since the start, `recent` the last calls.
     """
 
     router: Router
@@ -25,6 +28,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     policy: Callable[[], ApiPolicy]
     ready: Callable[[], bool]
     reload: Reload
+    tally: Tally = msgspec.field(default_factory=Tally)
+    recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
 
     def check_serving(self, front_end: str) -> None:
         """Raises NotFound while the front-end is switched off."""

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 
-from app.domain.errors import Unauthenticated
+from app.domain.errors import PermissionDenied, Unauthenticated
 from app.domain.principal import Principal
 
 OPERATOR = Principal(id="operator", roles=frozenset({"user", "admin"}))
@@ -48,6 +48,12 @@ class Authenticator:
         if not hmac.compare_digest(_digest(key), self._digest):
             raise _refusal("The API key is not known here.")
         return OPERATOR
+
+
+def check_administrator(principal: Principal) -> None:
+    """Raises PermissionDenied."""
+    if "admin" not in principal.roles:
+        raise PermissionDenied("This needs the role 'admin'.")
 
 
 def _digest(key: str) -> bytes:

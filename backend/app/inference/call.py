@@ -35,7 +35,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request. Front-ends make it; stages read it and note on it what they did.
 
     `decode` gives the domain request on first need; `encoded` holds the bytes it came in, if it came in bytes.
-    `started` is in seconds of time.perf_counter().
+    `started` is in seconds of time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the
+    event loop's clock; None when it did not say.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     principal: Principal = ANONYMOUS
     front_end: str = ""
     started: float = msgspec.field(default_factory=time.perf_counter)
+    deadline: float | None = None
     attempts: "list[Attempt]" = msgspec.field(default_factory=list)
 
 

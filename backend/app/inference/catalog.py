@@ -64,6 +64,8 @@ class Catalog:
             if not source.serving and not self._infos[name] and before is not None:
                 self._infos[name] = before._infos.get(name, {})
         self._entries = {entry.name: entry for entry in self._build(routes or {})}
+        # What nearly every request asks for, worked out once a snapshot.
+        self._ready = {name: _serving(entry) for name, entry in self._entries.items()}
         self._other_names = {
             alias: entry
             for entry in reversed(self._entries.values())
@@ -93,8 +95,11 @@ class Catalog:
 
     def resolve(self, name: str) -> tuple[Target, ...]:
         """The serving targets of `name`. Raises ModelNotFound, or UpstreamUnavailable when none serves now."""
+        ready = self._ready.get(name)
+        if ready:
+            return ready
         entry = self.entry(name)
-        serving = tuple(target for target in entry.targets if target.serving)
+        serving = _serving(entry)
         if not serving:
             names = ", ".join(sorted({target.integration for target in entry.targets}))
             raise UpstreamUnavailable(
@@ -159,6 +164,10 @@ def _target(
     )
 
 
+def _serving(entry: ModelEntry) -> tuple[Target, ...]:
+    return tuple(target for target in entry.targets if target.serving)
+
+
 def _infos(source: Source) -> dict[str, ModelInfo]:
     return {info.id: info for info in source.source.models()}
 
@@ -181,6 +190,7 @@ class LiveCatalog:
     def __init__(self, sources: Callable[[], Iterable[Source]], routes: Routes | None = None) -> None:
         self._sources = sources
         self._routes = routes or {}
+        self._watchers: list[Callable[[], None]] = []
         self.current = Catalog()
 
     def rebuild(self, routes: Routes | None = None) -> None:
@@ -188,3 +198,10 @@ class LiveCatalog:
         wanted = self._routes if routes is None else routes
         self.current = Catalog(self._sources(), wanted, self.current)
         self._routes = wanted
+        for notify in tuple(self._watchers):
+            notify()
+
+    def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
+        """Call `notify` after each rebuild, changed or not; it must be quick. Returns what ends that."""
+        self._watchers.append(notify)
+        return lambda: self._watchers.remove(notify)

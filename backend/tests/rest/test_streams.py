@@ -176,3 +176,37 @@ async def test_two_requests_on_one_connection() -> None:
         for _ in range(2):
             writer.write(request_bytes(PATH, json.dumps(CHAT).encode()))
             assert (await read_reply(reader)).status == 200
+
+
+async def test_requests_in_a_pipeline_are_answered_in_order() -> None:
+    async with gateway() as platform, connection(platform.port) as (reader, writer):
+        streamed, whole = json.dumps(STREAM).encode(), json.dumps(CHAT).encode()
+        writer.write(request_bytes(PATH, whole) + request_bytes(PATH, streamed) + request_bytes(PATH, whole))
+        kinds = [(await read_reply(reader)).headers["content-type"].split(";")[0] for _ in range(3)]
+        assert kinds == ["application/json", "text/event-stream", "application/json"]
+
+
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1"])
+async def test_a_connection_is_closed_for_who_asks_for_it(version: bytes) -> None:
+    raw = request_bytes(PATH, json.dumps(CHAT).encode(), headers={"Connection": "close"}).replace(
+        b"HTTP/1.1", version
+    )
+    async with gateway() as platform, asyncio.timeout(5), connection(platform.port) as (reader, writer):
+        writer.write(raw)
+        reply = await read_reply(reader)
+        assert (reply.status, reply.headers["connection"]) == (200, "close")
+        assert await reader.read() == b""
+
+
+async def test_a_client_that_left_while_its_request_waited_in_a_pipeline_costs_nothing() -> None:
+    pause = asyncio.Event()
+    provider = ScriptedProvider([pause, *ANSWER])
+    body = json.dumps(CHAT).encode()
+    async with gateway(provider) as platform:
+        async with connection(platform.port) as (_, writer):
+            writer.write(request_bytes(PATH, body) * 2)
+            await eventually(lambda: provider.exchanges)
+        await eventually(lambda: provider.closed)
+        pause.set()
+        assert (await post(platform.port, PATH, CHAT)).status == 200
+        assert len(provider.exchanges) == 2

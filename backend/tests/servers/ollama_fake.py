@@ -48,7 +48,9 @@ class OllamaFake:
         engine: Engine | None = None,
         registry: Iterable[FakeModel] = (),
         version: str = "0.33.0",
+        port: int = 0,
     ) -> None:
+        self._port = port
         self.engine = engine or ScriptedEngine()
         self.version = version
         self.models = {full_name(model.name): model for model in models}
@@ -81,7 +83,7 @@ class OllamaFake:
         )
         self._runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port)
         await site.start()
         self.base_url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
         return self

@@ -33,10 +33,10 @@ class OpenAIPeer:
 
 @contextmanager
 def running_peer(
-    api_key: str = "peer-key", *, model: Path = DEMO_MODEL, embeddings: bool = False
+    api_key: str = "peer-key", *, model: Path = DEMO_MODEL, embeddings: bool = False, port: int | None = None
 ) -> Iterator[OpenAIPeer]:
-    """Returns when it answers /health. Four requests are served at a time."""
-    port = _free_port()
+    """Returns when it answers /health. Four requests are served at a time. `port`: a free one by default."""
+    port = port or _free_port()
     command = [sys.executable, __file__, str(port), api_key, "embed" if embeddings else "chat", str(model)]
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 BACKEND = Path(__file__).parents[2]
 
@@ -43,8 +44,6 @@ async def platform_process(
     folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, python_path: str = ""
 ) -> AsyncIterator[PlatformProcess]:
     """`llm-platform serve` in `folder`, without the keys that the caller's environment may hold."""
-    clean = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
-    path = os.pathsep.join(filter(None, [str(BACKEND), python_path]))
     log = folder / "platform.log"
     with log.open("wb") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -54,9 +53,11 @@ async def platform_process(
             "serve",
             "--port",
             "0",
+            "--grpc-port",
+            "0",
             *arguments,
             cwd=folder,
-            env={**clean, "HOME": str(folder), "PYTHONPATH": path, **(environment or {})},
+            env=clean_environment(folder, environment, python_path),
             stdout=asyncio.subprocess.PIPE,
             stderr=errors,
         )
@@ -66,6 +67,47 @@ async def platform_process(
         if process.returncode is None:
             process.kill()
         await process.communicate()
+
+
+class Finished(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+async def run_command(
+    folder: Path, *arguments: str, environment: Mapping[str, str] | None = None, seconds: float = 20.0
+) -> Finished:
+    """`llm-platform` with these arguments, to its end. Fails when that takes longer than `seconds`."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "app.cli",
+        *arguments,
+        cwd=folder,
+        env=clean_environment(folder, environment),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(seconds):
+            out, err = await process.communicate()
+    except TimeoutError:
+        process.kill()
+        await process.communicate()
+        raise
+    assert process.returncode is not None
+    return Finished(process.returncode, out.decode(), err.decode())
+
+
+def clean_environment(
+    folder: Path, extra: Mapping[str, str] | None = None, python_path: str = ""
+) -> dict[str, str]:
+    """Nothing of the caller's but where programs are, so that no key of his changes what is tested."""
+    kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
+    path = os.pathsep.join(filter(None, [str(BACKEND), python_path]))
+    return {**kept, "HOME": str(folder), "PYTHONPATH": path, **(extra or {})}
 
 
 async def _banner(process: asyncio.subprocess.Process, log: Path) -> str:

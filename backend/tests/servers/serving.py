@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -12,18 +13,22 @@ from app.api.rest.protocol import protocol_class
 
 
 @asynccontextmanager
-async def serving(app: ASGIApp, *, header_seconds: float = 10.0) -> AsyncIterator[int]:
-    """Yields the port. Connections that are open at the end are closed after a second."""
+async def serving(
+    app: ASGIApp, *, header_seconds: float = 10.0, send_buffer: int | None = None, **options: Any
+) -> AsyncIterator[int]:
+    """Yields the port. `options` are of uvicorn.Config, for example how it speaks WebSocket. Connections that are open at the end are closed after a second."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if send_buffer is not None:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
         config = uvicorn.Config(
             app,
             http=protocol_class(header_seconds),
-            ws="none",
             loop="none",
             lifespan="off",
             log_config=None,
             access_log=False,
-            timeout_graceful_shutdown=1,
+            **{"ws": "none", "timeout_graceful_shutdown": 1, **options},
         )
         server = _Server(config)
         task = asyncio.create_task(server.serve(sockets=[listener]))

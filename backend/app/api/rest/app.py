@@ -1,5 +1,6 @@
 """Puts the REST front-end together: hot endpoints, FastAPI routes, error bodies, OpenAPI, the front door."""
 
+from collections.abc import Mapping
 from functools import partial
 
 from fastapi import FastAPI
@@ -12,23 +13,28 @@ from app.api.rest import failures, openapi
 from app.api.rest.front_door import FrontDoor
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
+from app.api.rest.openai import responses, responses_stored
 from app.api.rest.openai.dialects import PATHS
 from app.api.rest.platform import admin, health, integrations, models
 
 
-def create_rest_app(context: ApiContext) -> ASGIApp:
-    """The ASGI application. It has no lifespan of its own: app.main starts and stops the platform around it."""
+def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
+    """The ASGI application. `mounts`: other front-ends by their exact path, behind the same door.
+
+    It has no lifespan of its own: app.main starts and stops the platform around it.
+    """
     app = FastAPI(title="LLM Platform", version=__version__, docs_url="/docs", redoc_url=None)
     app.state.api = context
     hot: dict[str, ASGIApp] = {path: _endpoint(dialect, context) for path, dialect in PATHS.items()}
+    hot[responses.PATH] = responses.endpoint(context)
     app.router.routes.extend(
         Route(path, endpoint, methods=["POST"], include_in_schema=False) for path, endpoint in hot.items()
     )
-    for router in (health.router, openai_models.router, integrations.router, models.router, admin.router):
-        app.include_router(router)
+    for room in (health, openai_models, responses_stored, integrations, models, admin):
+        app.include_router(room.router)
     failures.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]
-    return FrontDoor(hot, app, context.policy)
+    return FrontDoor(hot, app, context.policy, mounts or {})
 
 
 def _endpoint(dialect: Dialect, context: ApiContext) -> InferenceEndpoint:

@@ -5,8 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.api.context import ApiContext
-from app.api.identity import credential
-from app.domain.errors import PermissionDenied
+from app.api.identity import check_administrator, credential
 from app.domain.principal import Principal
 
 
@@ -30,8 +29,7 @@ Caller = Annotated[Principal, Depends(authenticated)]
 
 def administrator(caller: Caller) -> Principal:
     """Raises PermissionDenied."""
-    if "admin" not in caller.roles:
-        raise PermissionDenied("This needs the role 'admin'.")
+    check_administrator(caller)
     return caller
 
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.api.rest.inference import error_headers
+from app.api.asgi import error_headers
 from app.domain.errors import InternalError, InvalidRequest, NotFound, PlatformError
 from app.wire.openai_chat import errors
 

@@ -3,6 +3,7 @@
 Read the body once, look at what routing needs, open the answer, write it. A dialect is data: see Dialect.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
@@ -13,22 +14,24 @@ from typing import Any, Protocol
 import msgspec
 from starlette.types import Receive, Scope, Send
 
-from app.api.identity import credential
-from app.api.policy import ApiPolicy
-from app.api.rest.asgi import (
+from app.api.asgi import (
+    JSON_TYPE,
     ClientGone,
     Headers,
+    error_headers,
     headers_of,
+    identify,
     read_body,
     request_id,
     send_json,
-    until_disconnect,
 )
+from app.api.lane import Lane, lane_of
+from app.api.leaving import UntilDisconnect
+from app.api.policy import ApiPolicy
 from app.api.rest.sse import EventStreamResponse
-from app.domain.errors import Cancelled, InternalError, PayloadTooLarge, PlatformError
+from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError
 from app.domain.events import EventStream, Opaque, StreamEvent
 from app.domain.exchange import Encoded
-from app.domain.principal import Principal
 from app.inference.call import Call, Operation
 from app.wire.json_limits import check_depth
 
@@ -88,15 +91,18 @@ class InferenceEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        answer = _Answer(self._dialect, request_id(headers), send, self._policy())
+        answer = _Answer(self._dialect, request_id(headers), send, self._policy(), lane_of(scope))
         try:
             call, head = await self._receive(headers, receive, answer)
-            async with until_disconnect(receive):
+            async with UntilDisconnect(receive, answer.lane):
                 await answer.send(call, head, self._open)
         except (ClientGone, Cancelled):
             logger.debug("call %s: the client left", answer.id)
         except PlatformError as error:
             await answer.fail(error)
+        except asyncio.CancelledError:
+            # The server stops and waits no longer, so this ends the request's task.
+            await answer.fail(Overloaded("The platform is being stopped; ask again.", retry_after=1.0))
         except Exception:
             logger.exception("call %s: defect", answer.id)
             await answer.fail(
@@ -127,23 +133,13 @@ class InferenceEndpoint:
         return call, head
 
 
-def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
-    """Raises Unauthenticated."""
-    return policy.authenticator.authenticate(
-        credential(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
-    )
-
-
-def _text(value: bytes | None) -> str | None:
-    return None if value is None else value.decode("latin-1")
-
-
 class _Answer:
     """One response on its way out, streaming or not."""
 
-    def __init__(self, dialect: Dialect, id: str, send: Send, policy: ApiPolicy) -> None:
+    def __init__(self, dialect: Dialect, id: str, send: Send, policy: ApiPolicy, lane: Lane | None) -> None:
         self.id = id
         self.policy = policy
+        self.lane = lane
         self._dialect = dialect
         self._send = send
         self._began = time.perf_counter()
@@ -165,7 +161,7 @@ class _Answer:
         self.close()
         status, body = self._dialect.error(error)
         headers = [self._id_header, *error_headers(error)]
-        await send_json(self._send, status, body, headers)
+        await self._respond(status, body, headers)
 
     def close(self) -> None:
         if self._sse is not None:
@@ -181,7 +177,13 @@ class _Answer:
                     pass
             else:
                 body = await self._dialect.fold(head, _Rejoined(first, stream))
-        await send_json(self._send, 200, body, self._headers(call))
+        await self._respond(200, body, self._headers(call))
+
+    async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
+        if self.lane is not None:
+            self.lane.respond(status, [JSON_TYPE, *headers], body)
+        else:
+            await send_json(self._send, status, body, headers)
 
     async def _stream(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
         self._encoder = encoder = self._dialect.encoder(head)
@@ -229,13 +231,3 @@ class _Rejoined:
 
     async def aclose(self) -> None:
         await self._rest.aclose()
-
-
-def error_headers(error: PlatformError) -> Headers:
-    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread."""
-    headers: Headers = []
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % max(1, -(-error.retry_after // 1))))
-    if isinstance(error, PayloadTooLarge):
-        headers.append((b"connection", b"close"))
-    return headers

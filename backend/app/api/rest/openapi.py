@@ -58,6 +58,22 @@ _RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
             "temperature": {"type": "number"},
         },
     ),
+    "/v1/responses": (
+        "Create a response",
+        "input",
+        {
+            "input": {"description": "Text, or a list of items.", "type": ["string", "array"]},
+            "instructions": {"type": "string"},
+            "previous_response_id": {"type": "string", "description": "Go on from a stored response."},
+            "store": {"type": "boolean", "default": True},
+            "stream": _STREAM,
+            "tools": {"type": "array", "items": {"type": "object"}},
+            "text": {"type": "object", "description": "`format` is the form that the answer shall have."},
+            "reasoning": {"type": "object"},
+            "max_output_tokens": {"type": "integer"},
+            "temperature": {"type": "number"},
+        },
+    ),
     "/v1/embeddings": (
         "Create embeddings",
         "input",

@@ -1,10 +1,12 @@
 """uvicorn's HTTP protocol with what it lacks: a time limit on headers, and JSON for a broken request."""
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.api.lane import Lane, open_lane
 from app.domain.errors import InvalidRequest
 from app.wire.openai_chat import errors
 
@@ -14,6 +16,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     header_seconds = 10.0
     _head_timer: asyncio.TimerHandle | None = None
+    _lanes: tuple[Lane, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -22,6 +25,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._head_arrived()
         super().connection_lost(exc)
+        for lane in self._lanes:
+            lane.left()
 
     def on_message_begin(self) -> None:
         if self._head_timer is None:
@@ -31,6 +36,12 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head_arrived()
         super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            # Requests that came in a pipeline wait behind one another, so there may be several.
+            self._lanes = (
+                *(lane for lane in self._lanes if not lane.done),
+                open_lane(cast(Scope, self.scope), self.cycle),
+            )
 
     def send_400_response(self, msg: str) -> None:
         _, body = errors.encode(InvalidRequest("This is not a valid HTTP/1.1 request.", code="invalid_http"))

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import Send
 
-from app.api.rest.asgi import Headers
+from app.api.asgi import Headers
 
 _HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),

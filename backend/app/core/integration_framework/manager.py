@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random as randomness
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from app.core.integration_framework.discovery import Registry
 from app.core.integration_framework.errors import IntegrationDisabled, IntegrationNotLoaded
 from app.core.integration_framework.events import EventPublisher
 from app.core.integration_framework.fleet import Fleet, by_name
-from app.core.integration_framework.reconfigure import Reconfiguration, reconfigure
+from app.core.integration_framework.reconfigure import Reconfiguration, bring_up, take_down
 from app.core.integration_framework.state import IntegrationState
 from app.core.integration_framework.supervisor import Environment, Supervisor
 from app.core.integration_framework.types import (
@@ -150,13 +150,21 @@ class IntegrationManager:
         await self._undivided(self._restart(name, grace))
 
     async def reconfigure(
-        self, configs: Iterable[IntegrationConfig], *, grace: float = START_GRACE, drain: float = DRAIN
+        self,
+        configs: Iterable[IntegrationConfig],
+        *,
+        grace: float = START_GRACE,
+        drain: float = DRAIN,
+        switch: Callable[[], None] = lambda: None,
     ) -> Reconfiguration:
         """Run these integrations from now on; see reconfigure.py for how. Raises IntegrationConfigError, before
         anything is touched, when two share a name.
+
+        `switch` is called when the new ones serve, or had `grace` seconds for it, and the removed ones still do:
+        the moment to send requests elsewhere.
         """
         wanted = by_name(configs)
-        return await self._undivided(self._reconfigure(wanted, grace, drain))
+        return await self._undivided(self._reconfigure(wanted, grace, drain, switch))
 
     async def _undivided(self, operation: Coroutine[Any, Any, T]) -> T:
         """Let it come to its end although its caller is cancelled, as by a client that leaves."""
@@ -182,11 +190,17 @@ class IntegrationManager:
             await self._settle([name, *chain.from_iterable(above)], grace)
 
     async def _reconfigure(
-        self, wanted: Mapping[str, IntegrationConfig], grace: float, drain: float
+        self,
+        wanted: Mapping[str, IntegrationConfig],
+        grace: float,
+        drain: float,
+        switch: Callable[[], None],
     ) -> Reconfiguration:
         async with self._changing:
-            summary = await reconfigure(self._fleet, wanted, lambda: self._going, drain=drain)
+            summary = await bring_up(self._fleet, wanted, lambda: self._going, drain=drain)
             await self._settle([*summary.added, *summary.changed], grace)
+            switch()
+            take_down(self._fleet, summary, drain=drain)
             return summary
 
     async def _settle(self, names: Iterable[str], grace: float) -> None:

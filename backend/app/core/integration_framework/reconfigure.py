@@ -1,6 +1,7 @@
 """A reload: from the integrations that run to those that are wanted now, without dropping a request.
 
-What did not change is not touched. What changed gets a new instance beside the old one; it takes over when it is
+What is new comes up first and what is removed goes last, so that requests can be moved in between. What did not
+change is not touched. What changed gets a new instance beside the old one; it takes over when it is
 READY, and the old one is shut down after `drain` seconds. If it does not become READY the old one stays and the
 change is refused. An old one that does not serve anyway, or is `exclusive`, is stopped first.
 """
@@ -32,10 +33,12 @@ class Reconfiguration(msgspec.Struct, frozen=True, kw_only=True):
     refused: dict[str, str] = {}
 
 
-async def reconfigure(
+async def bring_up(
     fleet: Fleet, wanted: Mapping[str, IntegrationConfig], going: Going, *, drain: float
 ) -> Reconfiguration:
-    """Returns when every changed integration has taken over or was refused; added ones may still be starting."""
+    """The first half. Returns when every changed integration has taken over or was refused; added ones may still be
+    starting, and those to be removed still serve.
+    """
     before = {name: supervisor.config for name, supervisor in fleet.supervisors.items()}
     added = [name for name in wanted if name not in before]
     changed = [name for name in wanted if name in before and wanted[name] != before[name]]
@@ -52,17 +55,20 @@ async def reconfigure(
         fleet, [wanted[name] for name in changed if name not in refused], going, drain
     )
 
-    removed = [name for name in before if name not in wanted]
-    for name in removed:
-        fleet.dismiss(fleet.supervisors[name], "removed from the configuration", drain)
-    fleet.rewire()
     return Reconfiguration(
         added=tuple(added),
         changed=tuple(name for name in changed if name not in refused),
-        removed=tuple(removed),
+        removed=tuple(name for name in before if name not in wanted),
         unchanged=tuple(name for name in wanted if name in before and name not in changed),
         refused=refused,
     )
+
+
+def take_down(fleet: Fleet, summary: Reconfiguration, *, drain: float) -> None:
+    """The second half: those that are not wanted any more leave in the background."""
+    for name in summary.removed:
+        fleet.dismiss(fleet.supervisors[name], "removed from the configuration", drain)
+    fleet.rewire()
 
 
 async def _change_in_turn(

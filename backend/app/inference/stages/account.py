@@ -37,13 +37,19 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Sink = Callable[[CallRecord], None]
+Start = Callable[[Call], None]
 
 
 class Account:
-    def __init__(self, sinks: Sequence[Sink]) -> None:
+    """Every call that was told to `starts` is told to `sinks` once when it ends."""
+
+    def __init__(self, sinks: Sequence[Sink], starts: Sequence[Start] = ()) -> None:
         self._sinks = tuple(sinks)
+        self._starts = tuple(starts)
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
+        for start in self._starts:
+            start(call)
         try:
             stream = await proceed(call)
         except BaseException as error:

@@ -1,4 +1,4 @@
-"""Time limits of an attempt: to the first event, between events, and in all.
+"""Time limits of an attempt: to the first event, between events, and in all; and the caller's own, if it has one.
 
 One timer a stream, moved lazily: an event costs a clock reading, never a timer of its own.
 """
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from app.domain.errors import ProviderProtocolError, UpstreamTimeout
+from app.domain.errors import DeadlineExceeded, PlatformError, ProviderProtocolError, UpstreamTimeout
 from app.domain.events import EventStream, StreamEvent
 from app.inference.call import Attempt
 
@@ -28,24 +28,61 @@ class Deadline:
     async def __call__(
         self, attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]
     ) -> EventStream:
-        """Returns once the first event is there. Raises UpstreamTimeout."""
-        limits, name = self.timeouts, attempt.target.integration
-        total_at = asyncio.get_running_loop().time() + limits.total
-        patience = min(limits.first_token, limits.total) if attempt.call.stream else limits.total
+        """Returns once the first event is there. Raises UpstreamTimeout; DeadlineExceeded for the caller's own."""
+        limits, deadline, now = self.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
+        total = limits.total if deadline is None else min(limits.total, deadline - now)
+        patience = min(limits.first_token, total) if attempt.call.stream else total
         stream: EventStream | None = None
+        alarm = _Alarm(patience)
         try:
-            async with asyncio.timeout(patience):
-                stream = await proceed(attempt)
-                first = await anext(stream)
+            stream = await proceed(attempt)
+            first = await anext(stream)
         except BaseException as error:
             if stream is not None:
                 await stream.aclose()
-            if isinstance(error, TimeoutError):
-                raise UpstreamTimeout(f"'{name}' gave no answer within {patience:g} s.", provider=name) from None
+            if alarm.caused(error):
+                raise _too_late(attempt, f"gave no answer within {patience:g} s.") from None
             if isinstance(error, StopAsyncIteration):
+                name = attempt.target.integration
                 raise ProviderProtocolError(f"'{name}' ended its answer before it began.", provider=name) from None
             raise
-        return _Timed(stream, first, limits.idle, total_at, name)
+        finally:
+            alarm.off()
+        return _Timed(stream, first, limits.idle, now + total, attempt)
+
+
+class _Alarm:
+    """Cancels the task that made it after `seconds`: asyncio.timeout() without its share of a request's cost."""
+
+    __slots__ = ("_rang", "_task", "_timer")
+
+    def __init__(self, seconds: float) -> None:
+        self._task = asyncio.current_task()
+        self._rang = False
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
+
+    def off(self) -> None:
+        self._timer.cancel()
+
+    def caused(self, error: BaseException) -> bool:
+        """Whether `error` is this alarm's cancellation, which is then taken back, and nobody else's."""
+        if not self._rang or self._task is None or not isinstance(error, asyncio.CancelledError):
+            return False
+        return self._task.uncancel() == 0
+
+    def _ring(self) -> None:
+        if self._task is not None:
+            self._rang = True
+            self._task.cancel()
+
+
+def _too_late(attempt: Attempt, fault: str) -> PlatformError:
+    """Whose limit it was. Timers may fire some milliseconds early."""
+    deadline = attempt.call.deadline
+    if deadline is not None and asyncio.get_running_loop().time() >= deadline - 0.01:
+        return DeadlineExceeded("The deadline that the caller set passed before the answer was complete.")
+    name = attempt.target.integration
+    return UpstreamTimeout(f"'{name}' {fault}", provider=name)
 
 
 class _Timed:
@@ -53,23 +90,25 @@ class _Timed:
 
     __slots__ = (
         "_asked",
+        "_attempt",
         "_expired",
         "_first",
         "_idle",
         "_loop",
-        "_name",
         "_stream",
         "_task",
         "_timer",
         "_total_at",
     )
 
-    def __init__(self, stream: EventStream, first: StreamEvent, idle: float, total_at: float, name: str) -> None:
+    def __init__(
+        self, stream: EventStream, first: StreamEvent, idle: float, total_at: float, attempt: Attempt
+    ) -> None:
         self._stream = stream
         self._first: StreamEvent | None = first
         self._idle = idle
         self._total_at = total_at
-        self._name = name
+        self._attempt = attempt
         self._loop = asyncio.get_running_loop()
         self._asked = 0.0
         self._task: asyncio.Task[object] | None = None
@@ -92,9 +131,7 @@ class _Timed:
         except asyncio.CancelledError:
             if not self._expired or self._task is None or self._task.uncancel() > 0:
                 raise
-            raise UpstreamTimeout(
-                f"'{self._name}' stopped in the middle of its answer.", provider=self._name
-            ) from None
+            raise _too_late(self._attempt, "stopped in the middle of its answer.") from None
         finally:
             self._task = None
 

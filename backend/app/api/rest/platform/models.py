@@ -5,24 +5,23 @@ Which integration can do what is asked by port (ModelStore, ModelLoader), so a n
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response, StreamingResponse
 
-from app.api.context import ApiContext
+from app.api.models import owner
 from app.api.rest.context import Administrator, Caller, Context
 from app.api.rest.json_response import JSON
-from app.domain.errors import InternalError, InvalidRequest, ModelNotFound, PlatformError
+from app.domain.errors import InternalError, PlatformError
 from app.domain.models import PullProgress
-from app.domain.ports import ModelLoader, ModelSource, ModelStore
+from app.domain.ports import ModelLoader, ModelStore
 from app.wire.openai_chat import errors
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/models", tags=["Models"])
-Port = TypeVar("Port", bound=ModelSource)
 
 
 class ModelName(BaseModel):
@@ -48,7 +47,7 @@ async def list_models(context: Context, caller: Caller) -> Response:
 
 @router.post("/pull", summary="Fetch a model; progress comes as server-sent events")
 async def pull(name: ModelName, context: Context, caller: Administrator) -> Response:
-    store, model = _owner(context, name.model, ModelStore)
+    store, model = owner(context, name.model, ModelStore)
     steps = store.pull(model)
     first = await anext(steps, None)
     return StreamingResponse(_frames(first, steps), media_type="text/event-stream")
@@ -56,49 +55,23 @@ async def pull(name: ModelName, context: Context, caller: Administrator) -> Resp
 
 @router.post("/load", summary="Bring a model into memory")
 async def load(name: ModelName, context: Context, caller: Administrator) -> Response:
-    loader, model = _owner(context, name.model, ModelLoader)
+    loader, model = owner(context, name.model, ModelLoader)
     await loader.load(model)
     return JSON({"model": name.model, "loaded": True})
 
 
 @router.post("/unload", summary="Let a model go from memory")
 async def unload(name: ModelName, context: Context, caller: Administrator) -> Response:
-    loader, model = _owner(context, name.model, ModelLoader)
+    loader, model = owner(context, name.model, ModelLoader)
     await loader.unload(model)
     return JSON({"model": name.model, "loaded": False})
 
 
 @router.delete("/{model:path}", summary="Delete a model from its store")
 async def delete(model: str, context: Context, caller: Administrator) -> Response:
-    store, own_name = _owner(context, model, ModelStore)
+    store, own_name = owner(context, model, ModelStore)
     await store.delete(own_name)
     return JSON({"model": model, "deleted": True})
-
-
-def _owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
-    """The serving integration that offers `port` for `name`, and the name it uses itself.
-
-    `integration/model` names it outright; a bare name goes to the one that knows it, or to the only one there is.
-    Raises ModelNotFound, InvalidRequest.
-    """
-    able = context.manager.providing(port)
-    prefix, _, rest = name.partition("/")
-    for source in able:
-        if source.name == prefix and rest:
-            return source, rest
-    knowing = [source for source in able if any(model.id == name for model in source.models())]
-    if knowing:
-        return knowing[0], name
-    if port is ModelStore and len(able) == 1:
-        return able[0], name
-    names = ", ".join(source.name for source in able)
-    if not able:
-        raise InvalidRequest("No integration that can do this is serving now.", param="model")
-    raise ModelNotFound(
-        f"The model '{name[:200]}' is not known to {names}. Write it as 'integration/model'.",
-        code="model_not_found",
-        param="model",
-    )
 
 
 async def _frames(first: PullProgress | None, rest: AsyncIterator[PullProgress]) -> AsyncIterator[bytes]:

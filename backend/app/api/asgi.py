@@ -1,0 +1,107 @@
+"""Small steps of raw ASGI endpoints: who calls, read a body, send bytes."""
+
+from collections.abc import Mapping
+
+from starlette.types import Receive, Scope, Send
+
+from app.api import request_ids
+from app.api.identity import credential
+from app.api.policy import ApiPolicy
+from app.domain.errors import Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
+from app.domain.principal import Principal
+from app.wire.openai_chat import errors
+
+Headers = list[tuple[bytes, bytes]]
+
+CLOSES_ITSELF = "closes_itself"
+"""What takes a WebSocket sets this in its scope's `state` when it closes it itself as the platform stops, once all
+that is under way has ended. Others are closed by the server at once."""
+
+JSON_TYPE = (b"content-type", b"application/json")
+
+
+def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
+    """The request's headers by lower-case name."""
+    return dict(scope["headers"])
+
+
+def request_id(headers: Mapping[bytes, bytes]) -> str:
+    """The caller's x-request-id if it is a plain short word, else a new one."""
+    return request_ids.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+
+
+def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
+    """Raises Unauthenticated."""
+    return policy.authenticator.authenticate(sent_key(headers))
+
+
+def sent_key(headers: Mapping[bytes, bytes]) -> str | None:
+    """The key that stands in the headers, unchecked. Raises Unauthenticated when they can't be made out."""
+    return credential(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("latin-1")
+
+
+async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
+    """The whole body. Raises PayloadTooLarge beyond `limit` bytes, Cancelled if the client left."""
+    length = headers.get(b"content-length")
+    if length is not None and length.isdigit() and int(length) > limit:
+        raise _too_large(limit)
+    if headers.get(b"content-encoding", b"identity") != b"identity":
+        raise InvalidRequest("A compressed body is not read here: send it without Content-Encoding.")
+    message = await receive()
+    if message["type"] == "http.request" and not message.get("more_body"):
+        body: bytes = message.get("body", b"")
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+    parts, size = [], 0
+    while message["type"] == "http.request":
+        part = message.get("body", b"")
+        size += len(part)
+        if size > limit:
+            raise _too_large(limit)
+        parts.append(part)
+        if not message.get("more_body"):
+            return b"".join(parts)
+        message = await receive()
+    raise Cancelled("The client left before its request was complete.")
+
+
+def _too_large(limit: int) -> PayloadTooLarge:
+    return PayloadTooLarge(f"The request body is larger than {limit:,} bytes.", code="request_too_large")
+
+
+async def send_json(send: Send, status: int, body: bytes, headers: Headers) -> None:
+    await send(
+        {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [JSON_TYPE, (b"content-length", str(len(body)).encode()), *headers],
+        }
+    )
+    await send({"type": "http.response.body", "body": body})
+
+
+async def deny_websocket(send: Send, error: PlatformError) -> None:
+    """Answer a handshake with an error body instead of accepting it."""
+    status, body = errors.encode(error)
+    headers = [JSON_TYPE, *error_headers(error)]
+    await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
+    await send({"type": "websocket.http.response.body", "body": body})
+
+
+def error_headers(error: PlatformError) -> Headers:
+    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread."""
+    headers: Headers = []
+    if error.retry_after is not None:
+        headers.append((b"retry-after", b"%d" % max(1, -(-error.retry_after // 1))))
+    if isinstance(error, PayloadTooLarge):
+        headers.append((b"connection", b"close"))
+    return headers
+
+
+class ClientGone(Exception):
+    """The client closed its connection; nobody is left to answer."""

@@ -1,0 +1,77 @@
+"""A short way past ASGI for the hot endpoints: a whole answer in one write, and word of a client that left
+without a task that waits for it. Measured, each costs a tenth of a request through ASGI.
+
+It is an extension: the endpoint finds it in its scope, and without it (another server, a middleware that must see
+what is sent) goes the ordinary way.
+"""
+
+from collections.abc import Callable
+
+from starlette.types import Scope
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+
+Headers = list[tuple[bytes, bytes]]
+
+_KEY = "llm_platform.lane"
+
+
+class Lane:
+    """One request's. `on_leave` is called at most once, when the connection is lost before the answer is whole."""
+
+    __slots__ = ("_cycle", "on_leave")
+
+    def __init__(self, cycle: RequestResponseCycle) -> None:
+        self._cycle = cycle
+        self.on_leave: Callable[[], None] | None = None
+
+    @property
+    def gone(self) -> bool:
+        return self._cycle.disconnected
+
+    @property
+    def done(self) -> bool:
+        return self._cycle.response_complete
+
+    def left(self) -> None:
+        """The connection is lost."""
+        self._cycle.disconnected = True
+        leave, self.on_leave = self.on_leave, None
+        if leave is not None and not self.done:
+            leave()
+
+    def respond(self, status: int, headers: Headers, body: bytes) -> None:
+        """A whole response in one write. `headers` must be clean: nothing checks them."""
+        cycle = self._cycle
+        if cycle.disconnected:
+            return
+        parts = [STATUS_LINE[status]]
+        for name, value in cycle.default_headers:
+            parts += (name, b": ", value, b"\r\n")
+        for name, value in headers:
+            parts += (name, b": ", value, b"\r\n")
+            if name == b"connection":
+                cycle.keep_alive = False
+        if not cycle.keep_alive:
+            parts.append(b"connection: close\r\n")
+        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.message_event.set()
+        cycle.transport.write(b"".join(parts))
+        if not cycle.keep_alive:
+            cycle.transport.close()
+        cycle.on_response()
+
+
+def open_lane(scope: Scope, cycle: RequestResponseCycle) -> Lane:
+    lane = scope[_KEY] = Lane(cycle)
+    return lane
+
+
+def close_lane(scope: Scope) -> None:
+    """For whoever has to see what is sent."""
+    scope.pop(_KEY, None)
+
+
+def lane_of(scope: Scope) -> Lane | None:
+    lane: Lane | None = scope.get(_KEY)
+    return lane

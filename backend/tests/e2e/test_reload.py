@@ -1,0 +1,165 @@
+"""R8: the configuration is exchanged under load, by SIGHUP and by POST /admin/reload, and no request fails."""
+
+import asyncio
+import json
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from tests.servers.asking import CHAT, MESSAGES, becomes, chat, model_names
+from tests.servers.echo_peer import EchoPeer, echo_peer
+from tests.servers.platform_process import PlatformProcess, platform_process
+from tests.servers.raw_client import Reply, connection, get, post, read_reply, request_bytes
+
+RELOADS = 20
+LANES = 4
+
+
+def configure(folder: Path, peer: EchoPeer, name: str, *, extra: str = "") -> None:
+    """One integration called `name`, and the model `shared` that leads to it."""
+    (folder / "llm-platform.yaml").write_text(
+        f"integrations:\n"
+        f"  {name}:\n"
+        f"    kind: openai_compatible\n"
+        f'    settings: {{base_url: "{peer.url}"}}\n'
+        f"models:\n"
+        f"  shared: {name}/echo\n"
+        f"{extra}"
+    )
+
+
+@asynccontextmanager
+async def load(port: int) -> AsyncIterator[list[Reply]]:
+    """Requests without pause, streaming and not, on connections that stay open."""
+    replies: list[Reply] = []
+    stop = asyncio.Event()
+
+    async def lane(stream: bool) -> None:
+        body = json.dumps({"model": "shared", "messages": MESSAGES, "stream": stream}).encode()
+        async with connection(port) as (reader, writer):
+            while not stop.is_set():
+                writer.write(request_bytes(CHAT, body))
+                replies.append(await read_reply(reader))
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as lanes:
+        for number in range(LANES):
+            lanes.create_task(lane(number % 2 == 0))
+        try:
+            yield replies
+        finally:
+            stop.set()
+
+
+async def reload(platform: PlatformProcess, name: str, number: int) -> None:
+    """By turns in either way; returns when the change is in effect."""
+    if number % 2:
+        platform.process.send_signal(signal.SIGHUP)
+    else:
+        answer = await post(platform.port, "/admin/reload", {})
+        assert answer.status == 200, answer.body
+        assert (answer.json()["integrations"]["added"], answer.json()["needs_restart"]) == ([name], [])
+
+    async def moved() -> bool:
+        return (await chat(platform.port, "shared")).headers["x-llm-provider"] == name
+
+    await becomes(moved, 5.0 if number % 2 else 0.5)
+
+
+async def test_twenty_reloads_under_load_fail_no_request(tmp_path: Path) -> None:
+    """Each one takes an integration away and moves the model to a new one."""
+    async with echo_peer() as one, echo_peer() as two:
+        configure(tmp_path, one, "version-0")
+        async with platform_process(tmp_path) as platform:
+            async with load(platform.port) as replies:
+                for number in range(1, RELOADS + 1):
+                    configure(tmp_path, two if number % 2 else one, f"version-{number}")
+                    await reload(platform, f"version-{number}", number)
+            failed = [reply for reply in replies if reply.status != 200 or b'"error"' in reply.body]
+            assert failed == []
+            assert len(replies) > 10 * RELOADS
+            assert len({reply.headers["x-llm-provider"] for reply in replies}) == RELOADS + 1
+            assert [name for name in await model_names(platform.port) if name != "demo"] == ["shared", "echo"]
+            status = (await get(platform.port, "/integrations/status")).json()["integrations"]
+            assert [each["name"] for each in status if each["name"].startswith("version")] == [
+                f"version-{RELOADS}"
+            ]
+            assert await platform.stop() == 0
+            assert "defect" not in platform.log()
+
+
+async def test_a_stream_on_an_integration_that_is_removed_comes_to_its_end(tmp_path: Path) -> None:
+    hold = asyncio.Event()
+    async with echo_peer(hold=hold) as old, echo_peer() as new:
+        configure(tmp_path, old, "old")
+        async with platform_process(tmp_path) as platform:
+            async with asyncio.timeout(10), connection(platform.port) as (reader, writer):
+                body = {"model": "shared", "messages": MESSAGES, "stream": True}
+                writer.write(request_bytes(CHAT, json.dumps(body).encode()))
+                first = await reader.readuntil(b'"content": "What"')
+                configure(tmp_path, new, "new")
+                assert (await post(platform.port, "/admin/reload", {})).json()["integrations"]["removed"] == [
+                    "old"
+                ]
+                assert (await get(platform.port, "/integrations/old/status")).status == 404
+                assert (await chat(platform.port, "shared")).headers["x-llm-provider"] == "new"
+                hold.set()
+                rest = await reader.readuntil(b"[DONE]")
+            assert b" 200 " in first
+            assert b"pod?" in rest
+            assert b"error" not in rest
+            assert await platform.stop() == 0
+
+
+async def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None:
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "good")
+        async with platform_process(tmp_path) as platform:
+            for extra, told in (
+                ("limits: {json_depht: 3}\n", "json_depht"),
+                ("timeouts: {total: soon}\n", "timeouts.total"),
+                ("models: [", "llm-platform.yaml:7"),
+                ("server: {host: 0.0.0.0}\n", "LLM_PLATFORM_API_KEY"),
+            ):
+                configure(tmp_path, peer, "bad", extra=extra)
+                answer = await post(platform.port, "/admin/reload", {})
+                assert answer.status == 400
+                assert told in answer.json()["error"]["message"]
+                assert (await chat(platform.port, "shared")).headers["x-llm-provider"] == "good"
+            refusals = platform.log().count("the old one stays")
+            platform.process.send_signal(signal.SIGHUP)
+
+            async def logged() -> bool:
+                return platform.log().count("the old one stays") > refusals
+
+            await becomes(logged)
+            assert (await chat(platform.port, "shared")).headers["x-llm-provider"] == "good"
+
+
+async def test_settings_of_the_server_change_too_or_say_that_they_need_a_restart(tmp_path: Path) -> None:
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "peer")
+        async with platform_process(tmp_path) as platform:
+            configure(
+                tmp_path, peer, "peer", extra="server: {api_key: new-key, workers: 3}\nlimits: {body_bytes: 9}\n"
+            )
+            assert (await post(platform.port, "/admin/reload", {})).json()["needs_restart"] == ["server.workers"]
+            assert (await chat(platform.port, "shared")).status == 401
+            key = {"Authorization": "Bearer new-key"}
+            assert (await post(platform.port, CHAT, {"model": "shared"}, key)).status == 413
+            assert (await get(platform.port, "/v1/models", key)).status == 200
+
+
+async def test_an_integration_that_does_not_come_up_changed_keeps_its_old_self(tmp_path: Path) -> None:
+    """Its new address leads nowhere: the change is refused, the rest of the reload is done."""
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "peer")
+        async with platform_process(tmp_path) as platform:
+            nowhere = EchoPeer()
+            nowhere.url = "http://127.0.0.1:9"
+            configure(tmp_path, nowhere, "peer", extra="  other: peer/echo\n")
+            told = (await post(platform.port, "/admin/reload", {})).json()["integrations"]
+            assert list(told["refused"]) == ["peer"]
+            assert "peer" in told["refused"]["peer"]
+            assert (await chat(platform.port, "shared")).status == 200
+            assert (await chat(platform.port, "other")).status == 200
