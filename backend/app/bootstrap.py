@@ -27,8 +27,9 @@ from app.domain.ports import ModelSource
 from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.catalog import LiveCatalog, Route, Routes, Source
 from app.inference.recent import RecentCalls
+from app.inference.request_log import RequestLog
 from app.inference.router import Router
-from app.inference.stages.account import Account, log_record
+from app.inference.stages.account import Account
 from app.inference.stages.deadline import Deadline, Timeouts
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
@@ -57,9 +58,10 @@ class Platform:
         self._deadline = Deadline(timeouts(self.settings))
         tally = Tally()
         recent = RecentCalls()
+        self._request_log = RequestLog()
         self.router = Router(
             catalog,
-            call_stages=[Account([log_record, tally.ended, recent], [tally.began])],
+            call_stages=[Account([self._request_log, tally.ended, recent], [tally.began])],
             attempt_stages=[self._deadline],
         )
         context = ApiContext(
@@ -106,6 +108,7 @@ class Platform:
         for task in self._tasks:
             task.cancel()
         await self.manager.stop()
+        self._request_log.flush()
         set_integration_manager(None)
 
     async def reload(self) -> Mapping[str, object]:

@@ -3,7 +3,6 @@
 The outermost stage, so that it sees refusals too. Records go to sinks; a sink must be quick and must not raise.
 """
 
-import logging
 import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
@@ -15,8 +14,6 @@ from app.domain.errors import PlatformError
 from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
 from app.inference.call import Call
-
-logger = logging.getLogger(__name__)
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -133,19 +130,3 @@ def _outcome(error: BaseException) -> str:
     if isinstance(error, PlatformError):
         return error.kind.value
     return "cancelled" if isinstance(error, CancelledError | GeneratorExit) else "internal"
-
-
-def log_record(record: CallRecord) -> None:
-    """A sink: one line a call."""
-    logger.info(
-        "%s %s model=%s target=%s/%s attempts=%d outcome=%s ms=%.1f tokens=%s",
-        record.id,
-        record.operation,
-        record.model,
-        record.integration,
-        record.target_model,
-        record.attempts,
-        record.outcome,
-        record.seconds * 1000,
-        f"{record.usage.input_tokens}+{record.usage.output_tokens}" if record.usage else "-",
-    )
