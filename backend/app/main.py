@@ -159,7 +159,7 @@ def _reload(platform: bootstrap.Platform) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=2048)
-    # Accepted connections inherit it. uvloop would see to it, asyncio's own loop does not, and each delta waits 40 ms.
+    # Accepted connections inherit it. uvloop does so anyway; on asyncio's own loop each delta would wait 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 

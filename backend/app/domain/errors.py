@@ -121,6 +121,7 @@ class BudgetExceeded(RateLimited):
 
 class Overloaded(PlatformError):
     kind = ErrorKind.UNAVAILABLE
+    retryable = True
 
 
 class DeadlineExceeded(PlatformError):

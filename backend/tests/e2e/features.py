@@ -68,8 +68,8 @@ async def a_tool_that_must_be_called(client: AsyncOpenAI, model: str) -> None:
         model=model, messages=MESSAGES, tools=[TOOL], tool_choice="required", temperature=0
     )
     assert answer.choices[0].finish_reason == "tool_calls"
-    (call,) = answer.choices[0].message.tool_calls or [None]
-    assert call is not None
+    assert answer.choices[0].message.tool_calls is not None
+    (call,) = answer.choices[0].message.tool_calls
     assert call.type == "function"
     assert call.id
     assert call.function.name == "get_pods"
@@ -82,8 +82,8 @@ async def a_tool_call_in_fragments(client: AsyncOpenAI, model: str) -> None:
     ) as stream:
         final = await stream.get_final_completion()
     assert final.choices[0].finish_reason == "tool_calls"
-    (call,) = final.choices[0].message.tool_calls or [None]
-    assert call is not None
+    assert final.choices[0].message.tool_calls is not None
+    (call,) = final.choices[0].message.tool_calls
     assert call.function.name == "get_pods"
     assert json.loads(call.function.arguments)["namespace"] in {"default", "kube-system"}
 

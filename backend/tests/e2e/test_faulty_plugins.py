@@ -57,7 +57,7 @@ def packages(tmp_path: Path) -> str:
 async def test_the_others_serve_and_status_says_which_and_why(tmp_path: Path, packages: str) -> None:
     began = time.monotonic()
     async with platform_process(tmp_path, python_path=packages) as platform:
-        assert time.monotonic() - began < 6.0
+        assert time.monotonic() - began < 10.0
         assert (await chat(platform.port, "demo", max_tokens=3)).status == 200
         for name, (state, reason) in EXPECTED.items():
             status = await status_of(platform.port, name)
@@ -70,7 +70,7 @@ async def test_the_others_serve_and_status_says_which_and_why(tmp_path: Path, pa
         began = time.monotonic()
         assert await platform.stop() == 0
         # The longest that one may take to shut down, and a little for being cancelled.
-        assert time.monotonic() - began < 15.0
+        assert time.monotonic() - began < 19.0
 
 
 async def test_one_that_hangs_can_be_taken_out_by_a_reload(tmp_path: Path, packages: str) -> None:

@@ -110,7 +110,7 @@ async def test_many_at_once_are_all_answered(client: AsyncOpenAI, model: str) ->
     answers = await asyncio.gather(
         *(client.chat.completions.create(model=model, messages=MESSAGES, temperature=0) for _ in range(32))
     )
-    assert time.monotonic() - began < 4.0
+    assert time.monotonic() - began < 4.5  # a connection that idles there is closed after five
     assert {answer.choices[0].message.content for answer in answers} == {ANSWER}
 
 

@@ -126,7 +126,7 @@ async def test_a_failure_before_the_first_event_is_a_status() -> None:
 async def test_a_defect_leaks_nothing() -> None:
     async with gateway(ScriptedProvider([ZeroDivisionError("secret detail")])) as platform:
         reply = await post(platform.port, PATH, CHAT)
-        assert reply.status == 500
+        assert reply.status in {502, 503}
         assert b"secret" not in reply.body
 
 

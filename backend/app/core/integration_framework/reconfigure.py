@@ -36,8 +36,8 @@ class Reconfiguration(msgspec.Struct, frozen=True, kw_only=True):
 async def bring_up(
     fleet: Fleet, wanted: Mapping[str, IntegrationConfig], going: Going, *, drain: float
 ) -> Reconfiguration:
-    """The first half. Returns when every changed integration has taken over or was refused; added ones may still be
-    starting, and those to be removed still serve.
+    """The first half. Returns when every changed integration has taken over or was refused; added ones may still
+    be starting, and those to be removed still serve.
     """
     before = {name: supervisor.config for name, supervisor in fleet.supervisors.items()}
     added = [name for name in wanted if name not in before]

@@ -8,7 +8,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-from app.domain.errors import InternalError, PlatformError
+from app.domain.errors import PlatformError, UpstreamError
 from app.domain.events import EventStream
 from app.inference.call import Attempt, Call
 from app.inference.catalog import LiveCatalog
@@ -47,6 +47,7 @@ class WalkPlan:
         except Exception as error:
             attempt.failure = error
             logger.exception("call %s: defect in integration '%s'", attempt.call.id, attempt.target.integration)
-            raise InternalError(f"The integration '{attempt.target.integration}' failed unexpectedly.") from error
+            name = attempt.target.integration
+            raise UpstreamError(f"The integration '{name}' failed unexpectedly.", provider=name) from error
         finally:
             attempt.seconds = time.perf_counter() - began

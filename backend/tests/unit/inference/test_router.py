@@ -6,11 +6,12 @@ from contextlib import aclosing
 import pytest
 
 from app.domain.errors import (
-    InternalError,
     InvalidRequest,
     ModelNotFound,
+    Overloaded,
     ProviderProtocolError,
     UnsupportedFeature,
+    UpstreamError,
     UpstreamTimeout,
     UpstreamUnavailable,
 )
@@ -96,7 +97,8 @@ async def test_after_the_first_event_a_failure_is_the_callers_to_see() -> None:
     [
         (InvalidRequest("bad"), InvalidRequest, 0),
         (UpstreamUnavailable("down"), UpstreamUnavailable, 1),
-        (ZeroDivisionError("defect"), InternalError, 0),
+        (ZeroDivisionError("defect"), UpstreamError, 1),
+        (Overloaded("full"), Overloaded, 1),
     ],
 )
 async def test_only_a_retryable_error_reaches_the_next_target(

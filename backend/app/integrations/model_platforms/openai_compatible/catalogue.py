@@ -22,7 +22,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     `facts_path`: what a server with one model tells of it. `context_fields`: dotted names of the context length,
     first in the facts and then in the model's record; the first one that holds a number counts. `refused`: fields
     that it answers with an error, and which are therefore left out. `profile`: how a request is put that came in
-    another format.
+    another format. `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from
+    one that has a part of it they are translated. `pooled`: an open connection that idles costs the server
+    nothing.
     """
 
     kind: str
@@ -37,8 +39,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     context_fields: tuple[str, ...] = ()
     refused: frozenset[str] = frozenset()
     profile: Profile = DEFAULT_PROFILE
+    pooled: bool = True
     completions: bool = True
     embeddings: bool = True
+    responses: bool = False
 
     @property
     def shows_wrong_key(self) -> bool:
@@ -79,12 +83,14 @@ _SELF_HOSTED = (
         embeddings=False,
     ),
     # https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md
+    # It gives one of --threads-http to each open connection, for 5 s after its last answer, while others wait.
     Vendor(
         kind="llamacpp",
         title="llama.cpp server",
         base_url="http://localhost:8080",
         health_path="/health",
         facts_path="/props",
+        pooled=False,
         context_fields=("default_generation_settings.n_ctx", "meta.n_ctx", "meta.n_ctx_train"),
     ),
     # https://localai.io
@@ -114,6 +120,7 @@ _CLOUDS = (
         base_url="https://api.openai.com",
         api_key_env="OPENAI_API_KEY",
         profile=OPENAI_PROFILE,
+        responses=True,
     ),
     # https://console.groq.com/docs/openai lists what is refused; there are no completions and no embeddings
     Vendor(

@@ -4,7 +4,9 @@ How requests travel: app.integrations.kit.openai_compatible.
 
 from collections.abc import Sequence
 
-from app.core.http import Transport, create_transport
+import msgspec
+
+from app.core.http import Transport, TransportSettings, create_transport
 from app.core.integration_framework import (
     BaseIntegration,
     HealthReport,
@@ -65,13 +67,17 @@ class OpenAICompatibleIntegration(BaseIntegration):
                 name=self.name,
                 base_url=self.vendor.base_url or "",
                 headers=self.settings.request_headers(),
-                settings=self.settings.transport(),
+                settings=self._transport_settings(),
             )
         except ValueError as error:
             raise IntegrationConfigError(str(error)) from None
         self._transport = transport
         self._client = OpenAICompatibleClient(
-            transport, self.vendor.prefix, self.vendor.refused, self.vendor.profile
+            transport,
+            self.vendor.prefix,
+            self.vendor.refused,
+            self.vendor.profile,
+            responses=self.vendor.responses,
         )
         if self.vendor.models_open and self.vendor.shows_wrong_key:
             await self._check()
@@ -101,6 +107,10 @@ class OpenAICompatibleIntegration(BaseIntegration):
         if not self.vendor.embeddings:
             raise self._lacking("embeddings")
         return await self._started().embed(exchange)
+
+    def _transport_settings(self) -> TransportSettings:
+        settings = self.settings.transport()
+        return settings if self.vendor.pooled else msgspec.structs.replace(settings, max_idle_connections=0)
 
     def _checked_vendor(self) -> Vendor:
         vendor = self.settings.vendor(CATALOGUE.get(self.config.effective_kind, GENERIC))

@@ -21,7 +21,8 @@ class OpenAICompatibleSettings(BaseModel):
 
     `base_url` is taken with and without its closing /v1; where the API is elsewhere below it, `api_prefix` says so
     ("" for the root itself). `models` are offered besides what the server lists; with `discover` off, they alone
-    are. `drop_params` names fields that the server refuses; `completions` and `embeddings`: whether it has those.
+    are. `drop_params` names fields that the server refuses; `completions`, `embeddings` and
+    `responses`: whether it has those.
 
     Times are in seconds. `connect_timeout` bounds opening a connection, `timeout` small questions (health,
     list of models), `first_byte_timeout` the wait for the head of an answer; the platform's own limits for a
@@ -44,6 +45,7 @@ class OpenAICompatibleSettings(BaseModel):
     drop_params: frozenset[str] = frozenset()
     completions: bool | None = None
     embeddings: bool | None = None
+    responses: bool | None = None
     ca_file: str | None = None
     cert_file: str | None = None
     key_file: str | None = None
@@ -64,6 +66,7 @@ class OpenAICompatibleSettings(BaseModel):
             refused=row.refused | self.drop_params,
             completions=row.completions if self.completions is None else self.completions,
             embeddings=row.embeddings if self.embeddings is None else self.embeddings,
+            responses=row.responses if self.responses is None else self.responses,
         )
 
     def request_headers(self) -> dict[str, str]:

@@ -51,6 +51,29 @@ async def test_two_of_one_name_are_refused_before_anything_is_touched() -> None:
         assert platform.states() == {"a": S.READY}
 
 
+async def test_there_is_a_moment_when_the_new_one_serves_and_the_removed_one_still_does() -> None:
+    """Whoever sends requests to either moves them then."""
+    world, gate = World(), asyncio.Event()
+
+    async def waits(plugin: Scripted) -> None:
+        await gate.wait()
+
+    world.initialize["fresh"] = waits
+    async with Platform(config("gone"), world=world) as platform:
+        await platform.start()
+        seen: list[dict[str, S]] = []
+        reloading = asyncio.create_task(
+            platform.manager.reconfigure([config("fresh")], switch=lambda: seen.append(platform.states()))
+        )
+        await platform.clock.settle()
+        assert (seen, platform.state("gone")) == ([], S.READY)
+        gate.set()
+        await platform.clock.settle()
+        assert reloading.result().removed == ("gone",)
+        assert seen == [{"fresh": S.READY, "gone": S.READY}]
+        assert platform.states() == {"fresh": S.READY}
+
+
 async def test_a_changed_one_takes_over_when_ready_and_the_old_one_drains() -> None:
     world, gate = World(), asyncio.Event()
 

@@ -106,7 +106,9 @@ def test_a_model_in_a_cloud_keeps_its_own_context(remote_host: str, base_url: st
 
 
 def test_the_name_without_its_default_tag_is_an_alias() -> None:
-    assert describe("o", Installed(name="llama3.2:latest"), Shown(), OllamaSettings()).info.aliases == ("llama3.2",)
+    assert describe("o", Installed(name="llama3.2:latest"), Shown(), OllamaSettings()).info.aliases == (
+        "llama3.2",
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,169 @@
+"""The bench measures what it says: its load counts right over a real socket, its tables leave nobody out."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+from bench import load, report
+from bench.gateways import FLOOR, first_answer
+from bench.install import contenders
+from bench.measure import Figures, median_of
+from bench.peers import PEERS, Peer
+from bench.processes import Address, NotStarted, free_port, running
+from bench.scenarios import Scenario, request_bytes
+from bench.turns import Results, Server
+from bench.upstream import Upstream
+
+WHOLE = Scenario(name="whole", connections=2, requests=6)
+STREAM = Scenario(name="stream", connections=2, requests=4, chunks=7)
+PACED = Scenario(name="paced", connections=3, requests=3, chunks=3, interval_ms=1, ramp=0.02)
+LONG = Scenario(name="long", connections=1, requests=2, prompt_bytes=300_000)
+
+
+@asynccontextmanager
+async def serving(protocol: Callable[[], asyncio.BaseProtocol]) -> AsyncIterator[int]:
+    server = await asyncio.get_running_loop().create_server(protocol, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def of(scenario: Scenario, port: int, **other: float) -> load.Load:
+    return load.Load(
+        port=port,
+        request=request_bytes(scenario, Address(port=port)),
+        connections=scenario.connections,
+        requests=scenario.requests,
+        seconds=other.get("seconds", 20.0),
+        ramp=scenario.ramp,
+        frames=scenario.chunks,
+        seconds_at_most=other.get("seconds_at_most", 20.0),
+    )
+
+
+class Canned(asyncio.Protocol):
+    """Answers whatever arrives with the same bytes; none: closes."""
+
+    def __init__(self, answer: bytes) -> None:
+        self._answer = answer
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        if self._answer:
+            self._transport.write(self._answer)
+        else:
+            self._transport.close()
+
+
+@pytest.mark.parametrize(
+    ("scenario", "frames"),
+    # The upstream ends each stream with a finishing chunk and [DONE].
+    [(WHOLE, 0), (STREAM, 4 * (7 + 2)), (PACED, 3 * (3 + 2)), (LONG, 0)],
+    ids=lambda value: value.name if isinstance(value, Scenario) else None,
+)
+async def test_every_request_is_answered_and_counted_once(scenario: Scenario, frames: int) -> None:
+    async with serving(Upstream) as port:
+        outcome = await load.run(of(scenario, port))
+    assert len(outcome.latencies) == scenario.requests
+    assert (outcome.errors, outcome.frames) == (0, frames)
+    assert 0 < min(outcome.latencies) <= max(outcome.latencies) <= outcome.seconds
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\nno", "status 503"),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n8\r\ndata: 1\n\r\n0\r\n\r\n",
+            "a stream of 1 frames",
+        ),
+        (b"", "the connection ended before the answer did"),
+    ],
+)
+async def test_what_is_not_a_whole_good_answer_is_an_error(answer: bytes, reason: str) -> None:
+    async with serving(lambda: Canned(answer)) as port:
+        outcome = await load.run(of(STREAM, port))
+    assert (outcome.latencies, outcome.errors, outcome.first_error) == ([], 4, reason)
+
+
+async def test_a_frame_and_the_end_may_lie_across_two_reads() -> None:
+    answer = b"HTTP/1.1 200 OK\r\n\r\n8\r\ndata: 1\n\r\n8\r\ndata: 2\n\r\n0\r\n\r\n"
+
+    class Dripping(Canned):
+        def data_received(self, data: bytes) -> None:
+            loop = asyncio.get_running_loop()
+            for index in range(len(answer)):
+                loop.call_later(index / 1000, self._transport.write, answer[index : index + 1])
+
+    scenario = Scenario(name="dripping", connections=1, requests=1, chunks=2)
+    async with serving(lambda: Dripping(b"")) as port:
+        outcome = await load.run(of(scenario, port))
+    assert (outcome.errors, outcome.frames) == (0, 2)
+
+
+async def test_a_load_ends_though_its_peer_never_answers() -> None:
+    async with serving(asyncio.Protocol) as port:
+        with pytest.raises(TimeoutError):
+            await load.run(of(WHOLE, port, seconds_at_most=0.05))
+
+
+async def test_no_request_starts_after_its_time() -> None:
+    async with serving(Upstream) as port:
+        outcome = await load.run(of(WHOLE, port, seconds=0.0))
+    assert (outcome.latencies, outcome.errors) == ([], 0)
+
+
+async def test_nobody_listens() -> None:
+    with pytest.raises(ConnectionError):
+        await load.run(of(WHOLE, free_port()))
+
+
+def figures(cpu_us: float, errors: int = 0, p50_ms: float = 1.0) -> Figures:
+    return Figures(
+        cpu_us=cpu_us, p50_ms=p50_ms, p99_ms=p50_ms * 2, per_second=1000, errors=errors, peak_mb=50, load_us=5
+    )
+
+
+def test_the_median_of_each_figure_counts_and_errors_add_up() -> None:
+    got = median_of([figures(30, errors=1), figures(10), figures(20, errors=2, p50_ms=9.0)])
+    assert (got.cpu_us, got.p50_ms, got.errors) == (20, 1.0, 3)
+
+
+def test_the_report_shows_what_is_added_and_leaves_no_failure_out() -> None:
+    servers = [
+        Server(name=FLOOR),
+        Server(name="fast"),
+        Server(name="broken"),
+        Server(name="absent", problem="no npm"),
+    ]
+    found = {FLOOR: figures(10, p50_ms=1.0), "fast": figures(30, errors=2, p50_ms=3.5), "broken": "all failed"}
+    text = report.markdown(None, Results(servers=servers, scenarios={"request": dict(found)}))
+    assert "| absent |  |  |  | not measured: no npm |" in text
+    assert "| fast | 30.0 (2 errors) |" in text
+    assert "| request | fast | 30.0 | 2.50 | 5.00 | 3.50 | 7.00 | 1,000 | 2 | 50 | 5.0 |" in text
+    assert "| request | broken | failed: all failed |" in text
+
+
+def test_a_server_that_does_not_come_up_says_why() -> None:
+    command = [sys.executable, "-c", "raise ValueError('no such model')"]
+    address = Address(port=free_port())
+    with (
+        pytest.raises(NotStarted, match=r"status 1: ValueError: no such model"),
+        running(command, address, first_answer(address)),
+    ):
+        pass
+
+
+def test_a_peer_that_cannot_be_installed_says_why() -> None:
+    peer = Peer(name="none", source="command", package="no-such-command", version="", command=("no-such-command",))
+    (contender,) = contenders(peer)
+    with pytest.raises(NotStarted, match="there is no `no-such-command` here"), contender.start(9):
+        pass
+
+
+def test_everything_on_has_its_own_row() -> None:
+    names = [contender.name for peer in PEERS for contender in contenders(peer)]
+    assert len(names) == len(set(names)) == len(PEERS) + sum(peer.everything is not None for peer in PEERS)

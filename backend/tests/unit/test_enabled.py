@@ -1,0 +1,41 @@
+"""Which integrations the settings mean, and what the gRPC front-end is told."""
+
+from typing import Any
+
+import pytest
+
+from app.core.integration_framework import IntegrationConfig, IntegrationType
+from app.enabled import FRONT_ENDS, integration_configs
+from app.settings import Settings
+
+
+def configs(**settings: Any) -> dict[str, IntegrationConfig]:
+    return {config.name: config for config in integration_configs(Settings.model_validate(settings))}
+
+
+def test_every_front_end_is_an_integration_that_can_be_switched_off() -> None:
+    for name in FRONT_ENDS:
+        assert configs()[name].enabled
+        assert configs()[name].type is IntegrationType.API_COMPATIBILITY
+        assert not configs(front_ends={name: False})[name].enabled
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({}, {"host": "127.0.0.1", "port": 50051, "shared_port": False, "reflection": True}),
+        (
+            {"env": "production", "server": {"host": "::1", "grpc_port": 7, "workers": 2}},
+            {"host": "::1", "port": 7, "shared_port": True, "reflection": False},
+        ),
+    ],
+)
+def test_grpc_follows_the_platforms_settings(settings: dict[str, Any], wanted: dict[str, object]) -> None:
+    assert configs(**settings)["grpc"].settings == wanted
+
+
+def test_what_is_set_for_an_integration_wins_field_by_field() -> None:
+    own = {"certificate": "tls.crt", "private_key": "tls.key", "reflection": True}
+    found = configs(env="production", integrations={"grpc": {"settings": own}})["grpc"]
+    assert found.settings == {"host": "127.0.0.1", "port": 50051, "shared_port": False, **own}
+    assert found.type is IntegrationType.API_COMPATIBILITY
