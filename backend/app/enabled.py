@@ -11,6 +11,7 @@ from app.settings import IntegrationSettings, Settings
 
 FRONT_ENDS = {
     "openai_api": "app.api.rest.front_end:OpenAIApi",
+    "anthropic_api": "app.api.rest.front_end:AnthropicApi",
     "grpc": "app.api.grpc.front_end:GrpcApi",
     "websocket": "app.api.websocket.front_end:WebSocketApi",
     "graphql": "app.api.graphql.front_end:GraphQLApi",

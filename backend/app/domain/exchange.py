@@ -9,11 +9,15 @@ R = TypeVar("R")
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """A request in the bytes it came in. `splice(body, model)` returns them with the model's name exchanged."""
+    """A request in the bytes it came in. `splice(body, model)` returns them with the model's name exchanged.
+
+    `headers` belong to the format, such as its version; a provider that speaks it sends them on.
+    """
 
     format: str
     body: bytes
     splice: Callable[[bytes, str], bytes]
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Exchange(Generic[R]):

@@ -14,6 +14,7 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, PullProgress
+from app.domain.responses import StoredResponse
 
 
 @runtime_checkable
@@ -35,6 +36,13 @@ class ModelSource(Protocol):
 @runtime_checkable
 class ChatProvider(ModelSource, Protocol):
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream: ...
+
+
+@runtime_checkable
+class TokenCounter(ModelSource, Protocol):
+    """Can tell how many tokens a chat request would be to one of its models, without running it."""
+
+    async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int: ...
 
 
 @runtime_checkable
@@ -65,3 +73,30 @@ class ModelLoader(ModelSource, Protocol):
     async def load(self, model: str) -> None: ...
 
     async def unload(self, model: str) -> None: ...
+
+
+@runtime_checkable
+class ResponseStore(Protocol):
+    """Keeps responses for their owners, so that a conversation can go on from one. Nobody sees another's.
+
+    Every method raises UpstreamError when the store does not answer.
+    """
+
+    async def put_response(self, response: StoredResponse) -> None:
+        """Replaces an earlier one of the same id and owner."""
+        ...
+
+    async def get_response(self, id: str, principal: str) -> StoredResponse | None:
+        """None where `principal` has none of that id."""
+        ...
+
+    async def response_history(self, id: str, principal: str) -> Sequence[StoredResponse]:
+        """The response and those that it continues, oldest first; empty where nobody has one of that id.
+
+        The first may continue one that is not kept here. Raises NotFound when the response is another's.
+        """
+        ...
+
+    async def delete_response(self, id: str, principal: str) -> bool:
+        """Whether there was one."""
+        ...

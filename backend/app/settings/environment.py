@@ -23,10 +23,12 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "LLM_PLATFORM_WORKERS": ("server", "workers"),
     "LLM_PLATFORM_API_KEY": ("server", "api_key"),
     "OPENAI_API_ENABLED": ("front_ends", "openai_api"),
+    "ANTHROPIC_API_ENABLED": ("front_ends", "anthropic_api"),
     "GRAPHQL_ENABLED": ("front_ends", "graphql"),
     "GRPC_ENABLED": ("front_ends", "grpc"),
     "WEBSOCKET_ENABLED": ("front_ends", "websocket"),
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
+    "DATABASE_URL": ("integrations", "database", "settings", "url"),
     "CUSTOM_MODELS_DIR": ("integrations", "custom_models", "settings", "directory"),
     **{
         vendor.api_key_env: ("integrations", vendor.kind, "settings", "api_key")

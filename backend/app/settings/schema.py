@@ -84,6 +84,9 @@ class LimitSettings(Section):
     json_depth: Annotated[Whole, Field(ge=1, le=512)] = Field(
         default=64, description="Deepest nesting of objects and lists in a request."
     )
+    websocket_bytes: Annotated[Bytes, Field(ge=1)] = Field(
+        default=2**20, description="Largest WebSocket message; a larger one closes its socket with 1009."
+    )
     header_seconds: Annotated[Seconds, Field(gt=0)] = Field(
         default=10, description="Time that a caller has to send a request's headers."
     )
@@ -104,6 +107,7 @@ class TimeoutSettings(Section):
 
 class FrontEndSettings(Section):
     openai_api: bool = Field(default=True, description="The OpenAI dialect under `/v1`.")
+    anthropic_api: bool = Field(default=True, description="The Anthropic dialect under `/v1/messages`.")
     graphql: bool = Field(default=True, description="GraphQL under `/graphql`, where this version has it.")
     grpc: bool = Field(default=True, description="The gRPC server, where this version has it.")
     websocket: bool = Field(default=True, description="WebSockets under `/ws`, where this version has them.")

@@ -11,6 +11,7 @@ from app.integrations.model_platforms.local_models.settings import CustomModelsS
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
+from app.integrations.storage.database.settings import DatabaseSettings
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
@@ -32,6 +33,7 @@ SETTINGS = {
     "openai_compatible": OpenAICompatibleSettings,
     "ollama": OllamaSettings,
     "custom_models": CustomModelsSettings,
+    "database": DatabaseSettings,
 }
 
 

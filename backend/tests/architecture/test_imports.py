@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-HEAVY = ("xllamacpp", "numpy", "gguf", "torch", "safetensors", "typer", "rich")
+HEAVY = ("grpc", "xllamacpp", "numpy", "gguf", "torch", "safetensors", "typer", "rich", "strawberry", "graphql")
 
 QUIET = """
 import builtins, os, socket, subprocess, sys, threading

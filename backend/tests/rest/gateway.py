@@ -11,7 +11,7 @@ from app.api.context import ApiContext
 from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
 from app.api.rest.app import create_rest_app
-from app.api.rest.front_end import OpenAIApi
+from app.api.rest.front_end import AnthropicApi, OpenAIApi
 from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
@@ -50,8 +50,11 @@ async def gateway(
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
     catalog.rebuild()
     manager = IntegrationManager(
-        Registry({"openai_api": OpenAIApi}),
-        [IntegrationConfig(name="openai_api", type=IntegrationType.API_COMPATIBILITY)],
+        Registry({"openai_api": OpenAIApi, "anthropic_api": AnthropicApi}),
+        [
+            IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY)
+            for name in ("openai_api", "anthropic_api")
+        ],
     )
     settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
     current = ApiPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]

@@ -166,6 +166,18 @@ async def test_tokens_are_counted_and_called_an_estimate() -> None:
         assert (await post(platform.port, f"{PATH}/input_tokens", [])).status == 400
 
 
+async def test_tokens_are_counted_by_the_models_own_tokenizer() -> None:
+    class Counting(ScriptedProvider):
+        async def count_tokens(self, exchange: Any) -> int:
+            assert exchange.model == "model"
+            return len(exchange.request.messages)
+
+    async with gateway(Counting(ANSWER)) as platform:
+        counted = (await post(platform.port, f"{PATH}/input_tokens", {**ASK, "instructions": "x"})).json()
+        assert counted == {"object": "response.input_tokens", "input_tokens": 2}
+        assert (await post(platform.port, f"{PATH}/input_tokens", {**ASK, "model": "no"})).status == 404
+
+
 async def test_a_body_over_the_limit_is_not_counted() -> None:
     async with gateway(body_bytes=100) as platform:
         assert (await post(platform.port, f"{PATH}/input_tokens", {"input": "x" * 200})).status == 413

@@ -1,4 +1,4 @@
-"""The client's half of the OpenAI dialect over a Transport: chat, text completions, embeddings.
+"""The client's half of the OpenAI dialect over a Transport: chat, responses, text completions, embeddings.
 
 A request that came in the same format leaves as the bytes that came, and its answer comes back as Opaque events.
 Any other is encoded, and its answer decoded. Not here: which models there are, and whose server it is.
@@ -13,9 +13,14 @@ from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
 from app.domain.exchange import Exchange
-from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, Format, StreamDecoder
-from app.integrations.kit.openai_peek import look
-from app.integrations.kit.openai_relay import relay
+from app.integrations.kit.openai_formats import (
+    CHAT,
+    COMPLETIONS,
+    EMBEDDINGS,
+    RESPONSES,
+    Format,
+    StreamDecoder,
+)
 from app.integrations.kit.refused import drop
 from app.integrations.kit.streams import OwningStream
 from app.wire.openai_chat import errors
@@ -29,7 +34,8 @@ _SSE = "text/event-stream"
 
 class OpenAICompatibleClient:
     """`prefix`: the API's path below the transport's base URL. `refused`: fields to leave out, see refused.drop.
-    `profile`: what the server takes of a request that is put into its format here.
+    `profile`: what the server takes of a request that is put into its format here. `responses`: it offers
+    /responses too, and what came in that format is handed on to it.
     """
 
     def __init__(
@@ -38,14 +44,19 @@ class OpenAICompatibleClient:
         prefix: str = "/v1",
         refused: frozenset[str] = frozenset(),
         profile: Profile = DEFAULT_PROFILE,
+        *,
+        responses: bool = False,
     ) -> None:
         self._transport = transport
         self._prefix = prefix
         self._refused = refused
         self._profile = profile
+        self._responses = responses
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
-        return await self._send(exchange, CHAT)
+        encoded = exchange.encoded
+        handed_on = self._responses and encoded is not None and encoded.format == RESPONSES.name
+        return await self._send(exchange, RESPONSES if handed_on else CHAT)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         return await self._send(exchange, COMPLETIONS)
@@ -79,7 +90,7 @@ class OpenAICompatibleClient:
         if not (exchange.stream and format.decoder and _streams(response)):
             return _whole(response, format, name, untouched=untouched and not exchange.stream)
         if untouched:
-            return relay(response.chunks(), format.name, name)
+            return format.relay(response.chunks(), format.name, name)
         return _decoded(response.chunks(), format.decoder(name))
 
 
@@ -91,7 +102,7 @@ async def _whole(
     response: InboundResponse, format: Format[R], provider: str, *, untouched: bool
 ) -> AsyncGenerator[StreamEvent, None]:
     body = await response.read()
-    usage = look(body, provider)
+    usage = format.look(body, provider)
     if not untouched:
         for event in format.decode(body, provider):
             yield event

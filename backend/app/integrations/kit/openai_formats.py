@@ -1,6 +1,6 @@
-"""The three formats of the OpenAI dialect, each as the functions that its wire code offers."""
+"""The formats of the OpenAI dialect, each as the functions that its wire code offers."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -10,6 +10,8 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import StreamEvent
 from app.domain.exchange import Exchange
 from app.domain.streams import explode
+from app.domain.usage import Usage
+from app.integrations.kit import openai_peek, openai_relay, responses_relay
 from app.wire import openai_embeddings
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
@@ -18,6 +20,9 @@ from app.wire.openai_chat.stream import StreamDecoder as ChatStreamDecoder
 from app.wire.openai_completions import request as completion_request
 from app.wire.openai_completions import response as completion_response
 from app.wire.openai_completions.stream import StreamDecoder as CompletionStreamDecoder
+from app.wire.openai_responses import request as responses_request
+from app.wire.openai_responses import response as responses_response
+from app.wire.openai_responses.stream import StreamDecoder as ResponsesStreamDecoder
 
 R = TypeVar("R")
 
@@ -30,7 +35,8 @@ class StreamDecoder(Protocol):
 
 class Format(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     """`path` counts from the API. `encode` puts the provider's own model name into the request. `decode` reads a
-    whole answer and `decoder` a stream, if there is such a thing; both are told the provider's name.
+    whole answer and `decoder` a stream, if there is such a thing; both are told the provider's name. `look` reads
+    the figures of a whole answer that is handed on, `relay` hands on a stream.
     """
 
     name: str
@@ -38,6 +44,10 @@ class Format(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
     encode: Callable[[Exchange[R], Profile], bytes]
     decode: Callable[[bytes, str], Iterable[StreamEvent]]
     decoder: Callable[[str], StreamDecoder] | None = None
+    look: Callable[[bytes, str], Usage | None] = openai_peek.look
+    relay: Callable[[AsyncGenerator[bytes, None], str, str], AsyncGenerator[StreamEvent, None]] = (
+        openai_relay.relay
+    )
 
 
 T = TypeVar("T", ChatRequest, CompletionRequest)
@@ -75,4 +85,14 @@ EMBEDDINGS: Format[EmbeddingRequest] = Format(
     path="/embeddings",
     encode=_encode_embedding,
     decode=lambda body, provider: (openai_embeddings.decode_response(body, provider),),
+)
+
+RESPONSES: Format[ChatRequest] = Format(
+    name=responses_request.FORMAT,
+    path="/responses",
+    encode=lambda exchange, _: responses_request.encode(_addressed(exchange)),
+    decode=lambda body, provider: explode(responses_response.decode(body, provider)),
+    decoder=ResponsesStreamDecoder,
+    look=responses_relay.look,
+    relay=responses_relay.relay,
 )

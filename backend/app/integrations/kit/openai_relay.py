@@ -56,7 +56,7 @@ async def relay(
             yield event
         if ending.error is not None:
             raise ending.error
-        await _drain(chunks)
+        await drain(chunks)
 
 
 def _cut(provider: str) -> _Ending:
@@ -89,7 +89,7 @@ def _usage(figures: bytes) -> Usage | None:
     return None
 
 
-async def _drain(chunks: AsyncGenerator[bytes, None]) -> None:
+async def drain(chunks: AsyncGenerator[bytes, None]) -> None:
     """Read to the end, so that the connection can serve again."""
     try:
         async with asyncio.timeout(DRAIN_SECONDS):

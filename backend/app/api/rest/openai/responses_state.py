@@ -17,7 +17,6 @@ import msgspec
 from app.domain.chat import ChatRequest
 from app.domain.errors import InvalidRequest, PlatformError, UnsupportedFeature, UpstreamError, UpstreamUnavailable
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, TextDelta
-from app.domain.exchange import Encoded
 from app.domain.ports import ResponseStore
 from app.domain.responses import StoredResponse
 from app.domain.streams import Collector
@@ -92,7 +91,7 @@ class ResponseState:
         """Lay the turns up to `id` before the request. One that is not known here is left to the target."""
         assert call.encoded is not None
         body = await self.expanded(call.encoded.body, id, call.principal.id, store)
-        call.encoded = Encoded(FORMAT, body, call.encoded.splice)
+        call.encoded = msgspec.structs.replace(call.encoded, body=body)
         call.decode = partial(decode, body)
 
     async def expanded(self, body: bytes, id: str, principal: str, store: ResponseStore | None) -> bytes:

@@ -11,11 +11,14 @@ from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.rest.openai.responses import response_state
 from app.api.rest.openai.responses_state import decode
+from app.api.token_count import count_exactly
 from app.domain.errors import InvalidRequest, NotFound, UnsupportedFeature
+from app.domain.exchange import Encoded
 from app.domain.responses import StoredResponse
 from app.domain.token_estimate import estimate_tokens
 from app.wire.json_limits import check_depth
 from app.wire.json_text import parse_request
+from app.wire.openai_responses import request as wire
 from app.wire.openai_responses.history import listed
 
 router = APIRouter(prefix="/v1/responses", tags=["OpenAI"])
@@ -65,7 +68,7 @@ async def list_input_items(
 
 @router.post("/input_tokens", summary="Count the tokens of a request")
 async def count_input_tokens(request: Request, context: Context, caller: Caller) -> Response:
-    """An estimate, which `estimated` says."""
+    """By the model's own tokenizer where its integration can; else, or without a model, `estimated` is true."""
     policy = context.policy()
     body = await read_body(headers_of(request.scope), request.receive, policy.body_bytes)
     check_depth(body, policy.json_depth)
@@ -78,6 +81,11 @@ async def count_input_tokens(request: Request, context: Context, caller: Caller)
         body = await state.expanded(body, previous, caller.id, state.store())
     elif not fields.get("input"):
         raise InvalidRequest("'input' has to be a text or an array of items.", param="input")
+    if fields.get("model") is not None:
+        encoded = Encoded(wire.FORMAT, body, wire.splice)
+        exact = await count_exactly(context, wire.peek(body).model, encoded, decode)
+        if exact is not None:
+            return JSON({"object": "response.input_tokens", "input_tokens": exact})
     tokens = estimate_tokens(decode(body))
     return JSON({"object": "response.input_tokens", "input_tokens": tokens, "estimated": True})
 

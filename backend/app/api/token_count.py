@@ -1,0 +1,24 @@
+"""How many tokens a request has, by the tokenizer of the model that it names."""
+
+from collections.abc import Callable
+
+from app.api.context import ApiContext
+from app.domain.chat import ChatRequest
+from app.domain.exchange import Encoded, Exchange
+from app.domain.ports import TokenCounter
+
+
+async def count_exactly(
+    context: ApiContext, model: str, encoded: Encoded, decode: Callable[[bytes], ChatRequest], id: str = ""
+) -> int | None:
+    """By the first target of `model` that can; None where none can. `id`: the request's own.
+
+    Raises ModelNotFound, and what the provider raises.
+    """
+    for target in context.router.catalog.current.resolve(model):
+        if isinstance(target.source, TokenCounter):
+            exchange: Exchange[ChatRequest] = Exchange(
+                model=target.model, decode=lambda: decode(encoded.body), encoded=encoded, request_id=id
+            )
+            return await target.source.count_tokens(exchange)
+    return None

@@ -1,0 +1,1 @@
+"""Integrations that keep what the platform has to remember."""

@@ -1,0 +1,23 @@
+"""The tables. Importing this loads SQLAlchemy.
+
+A table is made where it is missing; changes of one that exists belong to migrations.
+"""
+
+from sqlalchemy import Column, Double, Index, LargeBinary, MetaData, String, Table
+
+METADATA = MetaData(
+    naming_convention={"ix": "ix_%(table_name)s_%(column_0_name)s", "pk": "pk_%(table_name)s"},
+)
+
+# The id stands first: whether somebody else has it is asked as well.
+RESPONSES = Table(
+    "responses",
+    METADATA,
+    Column("id", String(128), primary_key=True),
+    Column("principal", String(255), primary_key=True),
+    Column("previous_id", String(128)),
+    Column("created", Double, nullable=False),
+    Column("items", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+Index(None, RESPONSES.c.created)
