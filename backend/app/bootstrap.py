@@ -13,7 +13,6 @@ from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
 from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
-from app.api.rest.app import create_rest_app
 from app.api.websocket.app import websocket_endpoints
 from app.core.integration_framework import (
     IntegrationManager,
@@ -45,6 +44,10 @@ class Platform:
     """Everything that runs in one process. `app` is its ASGI application."""
 
     def __init__(self, load: Callable[[], LoadedSettings]) -> None:
+        # FastAPI takes longer to import than all the rest; who only loads settings, or watches over workers, never
+        # needs it.
+        from app.api.rest.app import create_rest_app
+
         self._load = load
         self._tasks: set[asyncio.Task[None]] = set()
         self._draining = False

@@ -37,7 +37,7 @@ def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
 
 
 def model_status(entry: ModelEntry) -> str:
-    """loaded; unloaded (its next use loads it); available (nobody sees its memory); unavailable (nobody serves it)."""
+    """loaded; unloaded (its next use loads it); available (memory not seen); unavailable (none serves it)."""
     if not entry.serving:
         return "unavailable"
     loaded = entry.known.loaded if entry.known else None

@@ -16,7 +16,11 @@ from app.api.rest.protocol import protocol_class
 async def serving(
     app: ASGIApp, *, header_seconds: float = 10.0, send_buffer: int | None = None, **options: Any
 ) -> AsyncIterator[int]:
-    """Yields the port. `options` are of uvicorn.Config, for example how it speaks WebSocket. Connections that are open at the end are closed after a second."""
+    """Yields the port. Connections that are open at the end are closed after a second.
+
+    `options` are of uvicorn.Config, for example how it speaks WebSocket. `send_buffer`: bytes that the kernel may
+    hold for a client that does not read.
+    """
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if send_buffer is not None:

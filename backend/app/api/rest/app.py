@@ -10,6 +10,9 @@ from starlette.types import ASGIApp
 from app import __version__
 from app.api.context import ApiContext
 from app.api.rest import failures, openapi
+from app.api.rest.anthropic import count_tokens
+from app.api.rest.anthropic import dialect as anthropic
+from app.api.rest.anthropic import models as anthropic_models
 from app.api.rest.front_door import FrontDoor
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
@@ -26,11 +29,21 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
     app = FastAPI(title="LLM Platform", version=__version__, docs_url="/docs", redoc_url=None)
     app.state.api = context
     hot: dict[str, ASGIApp] = {path: _endpoint(dialect, context) for path, dialect in PATHS.items()}
+    hot[anthropic.PATH] = _endpoint(anthropic.MESSAGES, context)
     hot[responses.PATH] = responses.endpoint(context)
     app.router.routes.extend(
         Route(path, endpoint, methods=["POST"], include_in_schema=False) for path, endpoint in hot.items()
     )
-    for room in (health, openai_models, responses_stored, integrations, models, admin):
+    for room in (
+        health,
+        anthropic_models,
+        count_tokens,
+        openai_models,
+        responses_stored,
+        integrations,
+        models,
+        admin,
+    ):
         app.include_router(room.router)
     failures.install(app)
     app.openapi = partial(openapi.describe, app)  # type: ignore[method-assign]

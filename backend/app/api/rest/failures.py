@@ -1,4 +1,7 @@
-"""Whatever goes wrong in a FastAPI route leaves as the OpenAI dialect's error body, never as a traceback."""
+"""Whatever goes wrong in a FastAPI route leaves as an error body, never as a traceback.
+
+The body is the OpenAI dialect's, or the Anthropic dialect's for who speaks it.
+"""
 
 import logging
 
@@ -9,6 +12,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.api.asgi import error_headers
+from app.api.rest.anthropic.answers import VERSION, error_response
+from app.api.rest.anthropic.dialect import PATH as MESSAGES_PATH
 from app.domain.errors import InternalError, InvalidRequest, NotFound, PlatformError
 from app.wire.openai_chat import errors
 
@@ -24,14 +29,14 @@ def install(app: FastAPI) -> None:
 
 async def _platform_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, PlatformError)
-    return _response(error)
+    return _response(request, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
-    return _response(InvalidRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
+    return _response(request, InvalidRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -40,9 +45,9 @@ async def _http_error(request: Request, error: Exception) -> Response:
         message = (
             f"Unknown request URL: {request.method} {request.scope['path'][:200]}. /docs lists what there is."
         )
-        return _response(NotFound(message, code="unknown_url"))
+        return _response(request, NotFound(message, code="unknown_url"))
     response = _response(
-        InvalidRequest(f"{request.method} is not allowed for this URL.", code="method_not_allowed")
+        request, InvalidRequest(f"{request.method} is not allowed for this URL.", code="method_not_allowed")
     )
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
@@ -51,10 +56,12 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 async def _defect(request: Request, error: Exception) -> Response:
     logger.error("defect in %s %s", request.method, request.scope["path"], exc_info=error)
-    return _response(InternalError("The platform failed unexpectedly; its log tells more."))
+    return _response(request, InternalError("The platform failed unexpectedly; its log tells more."))
 
 
-def _response(error: PlatformError) -> Response:
+def _response(request: Request, error: PlatformError) -> Response:
+    if VERSION in request.headers or request.scope["path"].startswith(MESSAGES_PATH):
+        return error_response(error, request.headers)
     status, body = errors.encode(error)
     headers = {name.decode(): value.decode() for name, value in error_headers(error)}
     return Response(body, status, headers, media_type="application/json")

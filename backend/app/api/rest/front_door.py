@@ -13,6 +13,8 @@ from app.wire.openai_chat import errors
 
 _EXPOSED = (
     "x-request-id",
+    "request-id",
+    "x-llm-token-count",
     "openai-processing-ms",
     "x-llm-provider",
     "x-llm-attempts",

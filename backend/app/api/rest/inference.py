@@ -28,7 +28,7 @@ from app.api.asgi import (
 from app.api.lane import Lane, lane_of
 from app.api.leaving import UntilDisconnect
 from app.api.policy import ApiPolicy
-from app.api.rest.sse import EventStreamResponse
+from app.api.rest.sse import COMMENT, EventStreamResponse
 from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError
 from app.domain.events import EventStream, Opaque, StreamEvent
 from app.domain.exchange import Encoded
@@ -61,6 +61,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
     `peek` validates what the platform needs and is all that a same-format request costs; `fold` turns a stream of
     domain events into the body of an answer that does not stream; `error` gives status and body.
+    `silence` is the frame that fills one. `id_header` repeats the request's id, and `with_id` puts it into an
+    error of this format. `kept_headers` of the request belong to the format, and go to who speaks it.
     """
 
     name: str
@@ -72,6 +74,10 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     fold: Callable[[Any, EventStream], Awaitable[bytes]]
     encoder: Callable[[Any], StreamEncoder]
     error: Callable[[PlatformError], tuple[int, bytes]]
+    silence: bytes = COMMENT
+    id_header: bytes | None = None
+    with_id: Callable[[bytes, str], bytes] | None = None
+    kept_headers: tuple[bytes, ...] = ()
 
 
 class InferenceEndpoint:
@@ -125,12 +131,17 @@ class InferenceEndpoint:
             operation=dialect.operation,
             model=head.model,
             decode=partial(dialect.decode, body),
-            encoded=Encoded(dialect.format, body, dialect.splice),
+            encoded=Encoded(dialect.format, body, dialect.splice, kept(headers, dialect.kept_headers)),
             stream=head.stream,
             principal=principal,
             front_end=dialect.name,
         )
         return call, head
+
+
+def kept(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of `headers` that belong to the format of the body."""
+    return tuple((name.decode(), headers[name].decode("latin-1")) for name in names if name in headers)
 
 
 class _Answer:
@@ -143,7 +154,9 @@ class _Answer:
         self._dialect = dialect
         self._send = send
         self._began = time.perf_counter()
-        self._id_header = (b"x-request-id", id.encode())
+        self._id_headers: Headers = [(b"x-request-id", id.encode())]
+        if dialect.id_header is not None:
+            self._id_headers.append((dialect.id_header, id.encode()))
         self._sse: EventStreamResponse | None = None
         self._encoder: StreamEncoder | None = None
 
@@ -156,12 +169,15 @@ class _Answer:
     async def fail(self, error: PlatformError) -> None:
         """An error body, or an error event when the stream is under way."""
         if self._sse is not None and self._sse.started and self._encoder is not None:
-            await self._sse.finish(self._encoder.error(error))
+            await self._sse.finish(self._with_id(self._encoder.error(error)))
             return
         self.close()
         status, body = self._dialect.error(error)
-        headers = [self._id_header, *error_headers(error)]
-        await self._respond(status, body, headers)
+        headers = [*self._id_headers, *error_headers(error)]
+        await self._respond(status, self._with_id(body), headers)
+
+    def _with_id(self, error: bytes) -> bytes:
+        return error if self._dialect.with_id is None else self._dialect.with_id(error, self.id)
 
     def close(self) -> None:
         if self._sse is not None:
@@ -187,7 +203,9 @@ class _Answer:
 
     async def _stream(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
         self._encoder = encoder = self._dialect.encoder(head)
-        self._sse = sse = EventStreamResponse(self._send, self.policy.comment_seconds, [self._id_header])
+        self._sse = sse = EventStreamResponse(
+            self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence
+        )
         stream = await open_call(call)
         opaque = False
         async with aclosing(stream):
@@ -205,7 +223,7 @@ class _Answer:
         spent = time.perf_counter() - self._began
         overhead = spent - sum(attempt.seconds for attempt in call.attempts)
         return [
-            self._id_header,
+            *self._id_headers,
             (b"openai-processing-ms", b"%d" % (spent * 1000)),
             (b"x-llm-provider", call.attempts[-1].target.integration.encode("latin-1", "replace")),
             (b"x-llm-attempts", b"%d" % len(call.attempts)),

@@ -19,6 +19,17 @@ _ERROR = {
         }
     },
 }
+_ANTHROPIC_ERROR = {
+    "type": "object",
+    "properties": {
+        "type": {"const": "error"},
+        "error": {
+            "type": "object",
+            "properties": {"type": {"type": "string"}, "message": {"type": "string"}},
+        },
+        "request_id": {"type": "string"},
+    },
+}
 _MODEL = {"type": "string", "description": "A name from GET /v1/models, or `integration/model`."}
 _STREAM = {"type": "boolean", "default": False, "description": "Answer as server-sent events."}
 
@@ -83,6 +94,28 @@ _RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
             "dimensions": {"type": "integer"},
         },
     ),
+    "/v1/messages": (
+        "Create a message",
+        "messages",
+        {
+            "messages": {
+                "type": "array",
+                "items": {
+                    "type": "object",
+                    "properties": {
+                        "role": {"enum": ["user", "assistant", "system"]},
+                        "content": {"description": "Text, or a list of blocks.", "type": ["string", "array"]},
+                    },
+                    "required": ["role", "content"],
+                },
+            },
+            "max_tokens": {"type": "integer", "description": "Required."},
+            "system": {"description": "Text, or a list of text blocks.", "type": ["string", "array"]},
+            "stream": _STREAM,
+            "tools": {"type": "array", "items": {"type": "object"}},
+            "thinking": {"type": "object"},
+        },
+    ),
 }
 
 
@@ -91,7 +124,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     if not app.openapi_schema:
         document = get_openapi(title=app.title, version=app.version, routes=app.routes)
         for path, (summary, required, fields) in _RAW.items():
-            document["paths"][path] = {"post": _operation(summary, required, fields)}
+            vendor = "Anthropic" if path == "/v1/messages" else "OpenAI"
+            document["paths"][path] = {"post": _operation(vendor, summary, required, fields)}
         schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
         schemes["key"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"key": []}]
@@ -99,22 +133,23 @@ def describe(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def _operation(summary: str, required: str, fields: dict[str, Any]) -> dict[str, Any]:
+def _operation(vendor: str, summary: str, required: str, fields: dict[str, Any]) -> dict[str, Any]:
     schema = {
         "type": "object",
         "required": ["model", required],
         "properties": {"model": _MODEL, **fields},
         "additionalProperties": True,
     }
+    error = _ANTHROPIC_ERROR if vendor == "Anthropic" else _ERROR
     return {
-        "tags": ["OpenAI"],
+        "tags": [vendor],
         "summary": summary,
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {
             "200": {
-                "description": "The answer, as OpenAI's API reference describes it.",
+                "description": f"The answer, as {vendor}'s API reference describes it.",
                 "content": {"application/json": {}, "text/event-stream": {}},
             },
-            "default": {"description": "An error.", "content": {"application/json": {"schema": _ERROR}}},
+            "default": {"description": "An error.", "content": {"application/json": {"schema": error}}},
         },
     }

@@ -11,19 +11,24 @@ _HEADERS: Headers = [
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 ]
-_COMMENT = b": keep-alive\n\n"
+COMMENT = b": keep-alive\n\n"
 
 
 class EventStreamResponse:
     """Starts with the first write, or with a comment when nothing was written for `comment_seconds`.
 
+    `comment` is the frame to write then, of a kind that readers of the stream pass over.
+
     Once it has started the status is 200 and can't change: later errors travel as events.
     """
 
-    def __init__(self, send: Send, comment_seconds: float, early_headers: Headers) -> None:
+    def __init__(
+        self, send: Send, comment_seconds: float, early_headers: Headers, comment: bytes = COMMENT
+    ) -> None:
         self._send = send
         self._interval = comment_seconds
         self._early_headers = early_headers
+        self._silence = comment
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
         self._timer = self._loop.call_later(comment_seconds, self._look)
@@ -58,4 +63,4 @@ class EventStreamResponse:
 
     async def _write_comment(self) -> None:
         await self.start(self._early_headers)
-        await self.write(_COMMENT)
+        await self.write(self._silence)

@@ -1,0 +1,122 @@
+"""Queries and mutations. What they share with other front-ends is asked of app.api and app.inference."""
+
+from contextlib import aclosing
+
+import strawberry
+
+from app.api.graphql import limits
+from app.api.graphql.generation import open_stream
+from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
+from app.api.graphql.models import Model, ModelStatus, ModelStatusUpdate, model_of
+from app.api.graphql.outputs import GeneratedText, generated
+from app.api.graphql.platform import (
+    GenerationRequest,
+    Integration,
+    Metrics,
+    integration_of,
+    metrics_of,
+    request_of,
+)
+from app.api.graphql.request import Asking
+from app.api.models import owner
+from app.domain.errors import InvalidRequest, ModelNotFound
+from app.domain.ports import ModelLoader
+from app.domain.streams import collect
+
+
+def _models(info: Asking) -> list[Model]:
+    return [model_of(entry) for entry in info.context.api.router.catalog.current.entries()]
+
+
+def _model(info: Asking, id: strawberry.ID) -> Model | None:
+    try:
+        return model_of(info.context.api.router.catalog.current.entry(id))
+    except ModelNotFound:
+        return None
+
+
+def _integrations(info: Asking) -> list[Integration]:
+    return [integration_of(status) for status in info.context.api.manager.status()]
+
+
+def _integration(info: Asking, name: str) -> Integration | None:
+    manager = info.context.api.manager
+    return integration_of(manager.status_of(name)) if name in manager.names() else None
+
+
+def _metrics(info: Asking) -> Metrics:
+    return metrics_of(info.context.api.tally.snapshot())
+
+
+def _requests(info: Asking, last: int = 20) -> list[GenerationRequest]:
+    if not 0 <= last <= limits.REQUESTS:
+        raise InvalidRequest(f"`last` must lie between 0 and {limits.REQUESTS}.", param="last")
+    principal = info.context.principal
+    only = None if "admin" in principal.roles else principal.id
+    return [request_of(call) for call in info.context.api.recent.last(last, only)]
+
+
+@strawberry.type
+class Query:
+    models: list[Model] = strawberry.field(
+        resolver=_models, description="Every model that may be named in a request."
+    )
+    model: Model | None = strawberry.field(
+        resolver=_model, description="What a name means; null when nothing has it."
+    )
+    integrations: list[Integration] = strawberry.field(
+        resolver=_integrations, description="Every integration, also those that are switched off, by name."
+    )
+    integration: Integration | None = strawberry.field(
+        resolver=_integration, description="One integration; null when there is none of that name."
+    )
+    metrics: Metrics = strawberry.field(
+        resolver=_metrics, description="Requests, errors and tokens since the start."
+    )
+    requests: list[GenerationRequest] = strawberry.field(
+        resolver=_requests,
+        description="The last requests that ended, newest first: your own, or all for administrators.",
+    )
+
+
+async def _generate_text(
+    info: Asking,
+    model: str,
+    prompt: str | None = None,
+    system: str | None = None,
+    messages: list[MessageInput] | None = None,
+    options: GenerationOptions | None = None,
+) -> GeneratedText:
+    wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
+    stream = await open_stream(info.context, wanted, stream=False)
+    async with aclosing(stream):
+        return generated(await collect(stream))
+
+
+async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
+    info.context.require_admin()
+    loader, name = owner(info.context.api, id, ModelLoader)
+    await loader.load(name)
+    return ModelStatusUpdate(id=id, status=ModelStatus.LOADED)
+
+
+async def _unload_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
+    info.context.require_admin()
+    loader, name = owner(info.context.api, id, ModelLoader)
+    await loader.unload(name)
+    return ModelStatusUpdate(id=id, status=ModelStatus.UNLOADED)
+
+
+@strawberry.type
+class Mutation:
+    generate_text: GeneratedText = strawberry.field(
+        resolver=_generate_text,
+        description="A whole answer, to `prompt` or to `messages`. Leaving stops it. The subscription `generate` "
+        "gives it piece by piece.",
+    )
+    load_model: ModelStatusUpdate = strawberry.field(
+        resolver=_load_model, description="Bring a model into memory. For administrators."
+    )
+    unload_model: ModelStatusUpdate = strawberry.field(
+        resolver=_unload_model, description="Let a model go from memory. For administrators."
+    )

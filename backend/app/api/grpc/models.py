@@ -1,0 +1,91 @@
+"""The service Models: the catalogue, what changes in it, and models going into memory and out of it."""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+
+from app.api.context import ApiContext
+from app.api.grpc.decode import model_name
+from app.api.grpc.door import Rpc, caller
+from app.api.grpc.generated.llm_platform.v1 import models_pb2 as pb
+from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
+from app.api.identity import check_administrator
+from app.api.models import owner
+from app.domain.ports import ModelLoader
+from app.inference.catalog import ModelEntry
+
+
+class Models(models_pb2_grpc.ModelsServicer):
+    def __init__(self, context: ApiContext) -> None:
+        self._context = context
+
+    async def ListModels(self, request: pb.ListModelsRequest, rpc: Rpc) -> pb.ListModelsReply:  # noqa: N802
+        return pb.ListModelsReply(models=self._now().values())
+
+    async def WatchModels(self, request: pb.WatchModelsRequest, rpc: Rpc) -> None:  # noqa: N802
+        """Pictures are compared, not events queued: a slow reader costs nothing but what it misses."""
+        changed = asyncio.Event()
+        forget = self._context.router.catalog.watch(changed.set)
+        try:
+            told = self._now()
+            for change in changes({}, told):
+                await rpc.write(change)
+            await rpc.write(pb.ModelChange(kind=pb.ModelChange.KIND_COMPLETE))
+            while True:
+                await changed.wait()
+                changed.clear()
+                before, told = told, self._now()
+                for change in changes(before, told):
+                    await rpc.write(change)
+        finally:
+            forget()
+
+    async def LoadModel(self, request: pb.LoadModelRequest, rpc: Rpc) -> pb.LoadModelReply:  # noqa: N802
+        check_administrator(caller().principal)
+        loader, model = owner(self._context, model_name(request.model), ModelLoader)
+        await loader.load(model)
+        return pb.LoadModelReply()
+
+    async def UnloadModel(self, request: pb.UnloadModelRequest, rpc: Rpc) -> pb.UnloadModelReply:  # noqa: N802
+        check_administrator(caller().principal)
+        loader, model = owner(self._context, model_name(request.model), ModelLoader)
+        await loader.unload(model)
+        return pb.UnloadModelReply()
+
+    def _now(self) -> dict[str, pb.Model]:
+        return {entry.name: encode_model(entry) for entry in self._context.router.catalog.current.entries()}
+
+
+def changes(before: Mapping[str, pb.Model], now: Mapping[str, pb.Model]) -> Iterator[pb.ModelChange]:
+    for name in before.keys() - now.keys():
+        yield pb.ModelChange(kind=pb.ModelChange.KIND_REMOVED, model=pb.Model(id=name))
+    for name, model in now.items():
+        if name not in before:
+            yield pb.ModelChange(kind=pb.ModelChange.KIND_ADDED, model=model)
+        elif model != before[name]:
+            yield pb.ModelChange(kind=pb.ModelChange.KIND_UPDATED, model=model)
+
+
+def encode_model(entry: ModelEntry) -> pb.Model:
+    model = pb.Model(
+        id=entry.name,
+        providers=sorted({target.integration for target in entry.targets}),
+        available=entry.serving,
+        owned_by=entry.targets[0].integration,
+    )
+    known = entry.known
+    if known is not None:
+        model.MergeFrom(
+            pb.Model(
+                capabilities=sorted(known.capabilities),
+                context_window=known.context_window,
+                max_output_tokens=known.max_output_tokens,
+                loaded=known.loaded,
+                size_bytes=known.size_bytes,
+                family=known.family or "",
+                format=known.format or "",
+                quantization=known.quantization or "",
+                owned_by=known.owned_by or "",
+                created=known.created,
+            )
+        )
+    return model

@@ -1,0 +1,1 @@
+"""The Anthropic dialect: https://platform.claude.com/docs/en/api/overview"""

@@ -1,3 +1,0 @@
-"""Moved to app.api.asgi."""
-
-from app.api.asgi import *  # noqa: F403

@@ -1,0 +1,1 @@
+"""WebSockets under /ws: chat, models and figures as they change. docs/websocket.md is the manual."""

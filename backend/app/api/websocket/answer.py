@@ -1,0 +1,99 @@
+"""One answer as frames: deltas, tool calls, and exactly one `done` at the end unless it failed."""
+
+from typing import Any, assert_never
+
+import msgspec
+
+from app.api.websocket.frames import CallId
+from app.api.websocket.history import Kept
+from app.api.websocket.outbox import Outbox
+from app.domain.embeddings import EmbeddingResult
+from app.domain.errors import InternalError
+from app.domain.events import (
+    Finished,
+    Opaque,
+    ReasoningDelta,
+    RefusalDelta,
+    Started,
+    StreamEvent,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallStarted,
+    UsageReported,
+)
+from app.domain.usage import Usage
+from app.wire.openai_chat import FORMAT
+from app.wire.openai_chat.logprobs import encode_logprobs
+from app.wire.openai_chat.usage import encode_usage
+
+_encode = msgspec.json.Encoder().encode
+
+
+class Answer:
+    def __init__(self, id: CallId, request_id: str, outbox: Outbox) -> None:
+        self._id = id
+        self._request_id = request_id
+        self._outbox = outbox
+        self._delta = b'{"id":%b,"type":"delta","message":' % _encode(id)
+        self._model: str | None = None
+        self._reasons: dict[int, str] = {}
+        self._usage: Usage | None = None
+
+    async def write(self, event: StreamEvent) -> None:
+        """Waits while the client does not read. Raises ClientGone."""
+        match event:
+            case TextDelta() if not event.choice and not event.logprobs:
+                if event.text:
+                    await self._outbox.send_encoded(self._delta + _encode(event.text) + b"}")
+            case Started():
+                self._model = event.model
+            case Finished():
+                self._reasons[event.choice] = event.reason
+            case UsageReported():
+                self._usage = event.usage
+            case TextDelta() | ReasoningDelta() | RefusalDelta() | ToolCallStarted() | ToolCallDelta():
+                await self._outbox.send({"id": self._id, **_frame(event)})
+            case Opaque() | EmbeddingResult():
+                raise InternalError("The answer is of a kind that nobody asked for.")
+            case _:
+                assert_never(event)
+
+    def done(self, reason: str | None = None, kept: Kept | None = None) -> dict[str, Any]:
+        """The last frame. `reason` stands where the model gave none."""
+        frame: dict[str, Any] = {
+            "id": self._id,
+            "type": "done",
+            "finish_reason": reason or self._reasons.get(0),
+            "usage": None if self._usage is None else encode_usage(self._usage, FORMAT),
+            "model": self._model,
+            "request_id": self._request_id,
+        }
+        if len(self._reasons) > 1:
+            frame["finish_reasons"] = [self._reasons[choice] for choice in sorted(self._reasons)]
+        if kept is not None:
+            frame["history"] = kept
+        return frame
+
+
+def _frame(event: TextDelta | ReasoningDelta | RefusalDelta | ToolCallStarted | ToolCallDelta) -> dict[str, Any]:
+    """A `choice` stands in it when it is not the first."""
+    frame: dict[str, Any]
+    match event:
+        case TextDelta():
+            frame = {"type": "delta", "message": event.text}
+            if event.logprobs:
+                frame["logprobs"] = encode_logprobs(event.logprobs)
+        case ReasoningDelta():
+            frame = {"type": "reasoning", "message": event.text}
+        case RefusalDelta():
+            frame = {"type": "refusal", "message": event.text}
+        case ToolCallStarted():
+            frame = {"type": "tool_call", "index": event.index, "call_id": event.id, "name": event.name}
+            frame["arguments"] = ""
+        case ToolCallDelta():
+            frame = {"type": "tool_call", "index": event.index, "arguments": event.arguments}
+        case _:
+            assert_never(event)
+    if event.choice:
+        frame["choice"] = event.choice
+    return frame
