@@ -31,6 +31,7 @@ lint: $(DEV_STAMP)  ## Style and common faults
 
 types: $(DEV_STAMP)  ## mypy --strict
 	$(BIN)/mypy
+	$(BIN)/mypy bench
 
 imports: $(DEV_STAMP)  ## Who may import whom
 	$(BIN)/lint-imports

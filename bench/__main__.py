@@ -1,62 +1,65 @@
-"""python -m bench: the platform's own figures beside the floor (its upstream, asked directly).
+"""python -m bench: the platform's figures beside the floor (its upstream, asked directly) and beside its peers.
 
 python -m bench --runs 3 --only "c=32"
+python -m bench --peers                    # all of them
+python -m bench --peers nginx litellm      # those whose name holds one of these
 """
 
 import argparse
+import resource
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from functools import partial
 from pathlib import Path
 
 from bench import report, startup
-from bench.gateways import KEY, platform, upstream
-from bench.measure import Figures, measure, median_of
-from bench.processes import Running
-from bench.scenarios import SCENARIOS, Scenario, request_bytes
+from bench.gateways import Contender, platforms
+from bench.install import contenders
+from bench.peers import PEERS
+from bench.scenarios import SCENARIOS
+from bench.turns import take_turns
 
-Start = Callable[[], AbstractContextManager[Running]]
 RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    given = _arguments()
+    _allow_many_files()
+    started = None if given.no_startup else startup.measure(given.runs)
+    scenarios = [each for each in SCENARIOS if given.only in each.name]
+    ours = () if given.no_platform else platforms(given.workers)
+    results = take_turns([*ours, *_peers(given.peers)], scenarios, given.runs, _say)
+    path = report.save(RESULTS, started, results)
+    sys.stdout.write(f"{report.markdown(started, results)}\n\nsaved as {path.name} and .json in bench/results\n")
+
+
+def _arguments() -> argparse.Namespace:
+    arguments = argparse.ArgumentParser(
+        prog="python -m bench", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--runs", type=int, default=3, help="runs of each scenario, of which the median counts")
     arguments.add_argument("--only", default="", help="only scenarios whose name holds this")
+    arguments.add_argument("--workers", type=int, default=2, help="processes of the platform to compare with one")
+    arguments.add_argument("--peers", nargs="*", metavar="NAME", help="install and measure other gateways too")
     arguments.add_argument("--no-startup", action="store_true", help="leave out import and start-up")
-    given = arguments.parse_args()
-    started = None if given.no_startup else startup.measure(given.runs)
-    table: dict[str, dict[str, Figures]] = {}
-    for scenario in SCENARIOS:
-        if given.only in scenario.name:
-            table[scenario.name] = _scenario(scenario, given.runs)
-            sys.stderr.write(f"{scenario.name}: done\n")
-    path = report.save(RESULTS, started, table)
-    sys.stdout.write(f"{report.markdown(started, table)}\n\nsaved as {path.name} and .json in bench/results\n")
+    arguments.add_argument("--no-platform", action="store_true", help="measure the floor and the peers alone")
+    return arguments.parse_args()
 
 
-def _scenario(scenario: Scenario, runs: int) -> dict[str, Figures]:
-    """Servers take turns within each run, so that a noisy minute hits all of them."""
-    found: dict[str, list[Figures]] = {}
-    with upstream(scenario) as up:
-        servers = {
-            "upstream alone": (partial(nullcontext, up), None),
-            "platform": (partial(platform, up.port), None),
-            "platform, everything on": (partial(platform, up.port, key=KEY), KEY),
-        }
-        with _all({name: start for name, (start, _) in servers.items()}) as running:
-            for _ in range(runs):
-                for name, (_, key) in servers.items():
-                    request = request_bytes(scenario, running[name].port, "bench", key)
-                    found.setdefault(name, []).append(measure(running[name], scenario, request))
-    return {name: median_of(figures) for name, figures in found.items()}
+def _peers(names: list[str] | None) -> list[Contender]:
+    """None: no peers; an empty list: all."""
+    if names is None:
+        return []
+    wanted = [peer for peer in PEERS if not names or any(name.lower() in peer.name.lower() for name in names)]
+    return [contender for peer in wanted for contender in contenders(peer)]
 
 
-@contextmanager
-def _all(starters: dict[str, Start]) -> Iterator[dict[str, Running]]:
-    with ExitStack() as stack:
-        yield {name: stack.enter_context(start()) for name, start in starters.items()}
+def _allow_many_files() -> None:
+    """A thousand streams need two thousand sockets in a gateway; processes inherit the limit."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":

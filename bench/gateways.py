@@ -1,33 +1,48 @@
-"""How each thing that is measured is started in front of the bench's upstream."""
+"""What can be measured, as data and a way to start it: the floor and the platform here, the others in peers.py."""
 
 import json
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
-from bench.processes import Running, free_port, running
-from bench.scenarios import Scenario
+import msgspec
+
+from bench.processes import Address, Running, free_port, running
+from bench.scenarios import chat_body
 
 KEY = "sk-bench-0123456789abcdef"
+FLOOR = "upstream alone"
+
+
+class Contender(msgspec.Struct, frozen=True, kw_only=True):
+    """`start` takes the upstream's port; it raises processes.NotStarted.
+
+    `scenarios`: takes part in these only; empty: in all.
+    """
+
+    name: str
+    start: Callable[[int], AbstractContextManager[Running]]
+    version: str = ""
+    scenarios: tuple[str, ...] = ()
 
 
 @contextmanager
-def upstream(scenario: Scenario) -> Iterator[Running]:
-    port = free_port()
-    command = [sys.executable, "-m", "bench.upstream", "--port", str(port)]
-    with running(
-        [*command, "--chunks", str(scenario.chunks), "--interval-ms", str(scenario.interval_ms)], port
-    ) as up:
+def upstream() -> Iterator[Running]:
+    address = Address(port=free_port())
+    command = [sys.executable, "-m", "bench.upstream", "--port", str(address.port)]
+    with running(command, address, first_answer(address)) as up:
         yield up
 
 
 @contextmanager
 def platform(upstream_port: int, *, key: str | None = None, workers: int = 1) -> Iterator[Running]:
     """This platform with one OpenAI-compatible integration and the model name `bench`."""
-    port = free_port()
+    address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     configuration = {
         "log_level": "warning" if key is None else "info",
         "integrations": {
@@ -42,21 +57,37 @@ def platform(upstream_port: int, *, key: str | None = None, workers: int = 1) ->
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         path.write_text(json.dumps(configuration), "utf-8")
-        command = [sys.executable, "-m", "app.cli", "serve", "--config", str(path), "--port", str(port)]
-        environment = {
-            **_clean_environment(),
-            "PYTHONPATH": "backend",
-            **({"LLM_PLATFORM_API_KEY": key} if key else {}),
-        }
-        with running(
-            [*command, "--workers", str(workers)],
-            port,
-            environment=environment,
-            headers={"authorization": f"Bearer {key}"} if key else {},
-        ) as gateway:
+        options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
+        environment = {**clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
+        with running([*SERVE, *options], address, first_answer(address), environment=environment) as gateway:
             yield gateway
 
 
-def _clean_environment() -> dict[str, str]:
-    """Without the keys that would add other integrations."""
-    return {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
+
+
+def platforms(workers: int) -> tuple[Contender, ...]:
+    """Plain, with everything on, and the latter in more processes for the scenarios where that can matter."""
+    several = Contender(
+        name=f"platform, everything on, {workers} workers",
+        start=partial(platform, key=KEY, workers=workers),
+        scenarios=("request, c=32", "stream of 100, c=64"),
+    )
+    return (
+        Contender(name="platform", start=platform),
+        Contender(name="platform, everything on", start=partial(platform, key=KEY)),
+        *((several,) if workers > 1 else ()),
+    )
+
+
+def first_answer(address: Address) -> urllib.request.Request:
+    """The request whose success means that the server is there."""
+    headers = {"content-type": "application/json", **address.headers}
+    url = f"http://127.0.0.1:{address.port}{address.path}"
+    return urllib.request.Request(url, chat_body(None, address.model), headers)
+
+
+def clean_environment() -> dict[str, str]:
+    """With the platform importable, and without the keys that would add other integrations or send a key along."""
+    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+    return {**kept, "PYTHONPATH": "backend"}

@@ -1,7 +1,7 @@
 """One scenario against one server: CPU first, then latency, then throughput."""
 
-import asyncio
 import statistics
+import time
 from collections.abc import Sequence
 
 import msgspec
@@ -9,42 +9,64 @@ import uvloop
 
 from bench import load
 from bench.processes import Running
-from bench.scenarios import Scenario
+from bench.scenarios import Scenario, request_bytes
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """CPU in µs of the server's process tree per request, or per chunk for streams. Latencies in ms."""
+    """CPU in µs of the server's process tree per request, or per chunk that the upstream sent for streams.
+
+    `load_us` is what the load generator itself used, per the same. Latencies are of whole answers.
+    """
 
     cpu_us: float
     p50_ms: float
     p99_ms: float
     per_second: float
     errors: int
-    rss_mb: float
+    peak_mb: float
+    load_us: float
 
 
-def measure(server: Running, scenario: Scenario, request: bytes) -> Figures:
-    """One run after a short warm-up."""
-    warm_up = min(scenario.requests // 10, 500) or 1
-    uvloop.run(_run(server, scenario, request, min(warm_up, scenario.connections * 10)))
-    before = server.cpu_seconds()
-    outcome = uvloop.run(_run(server, scenario, request, scenario.requests))
-    spent = server.cpu_seconds() - before
-    count = outcome.frames if scenario.per_chunk else len(outcome.latencies)
+class NoFigures(Exception):
+    """Nothing could be measured. The text says why."""
+
+
+def warm_up(server: Running, scenario: Scenario) -> None:
+    if scenario.warm_up:
+        uvloop.run(load.run(_load(server, scenario, scenario.warm_up)))
+
+
+def measure(server: Running, scenario: Scenario) -> Figures:
+    """One run. Raises NoFigures when not one request succeeded, and what load.run raises."""
+    server.forget_peak()
+    before, own_before = server.cpu_seconds(), time.process_time()
+    outcome = uvloop.run(load.run(_load(server, scenario, scenario.seconds)))
+    spent, own = server.cpu_seconds() - before, time.process_time() - own_before
+    if not outcome.latencies:
+        raise NoFigures(f"all {outcome.errors} requests failed: {outcome.first_error}")
+    count = len(outcome.latencies) * max(scenario.chunks, 1)
     latencies = sorted(outcome.latencies)
     return Figures(
-        cpu_us=spent / max(count, 1) * 1e6,
+        cpu_us=spent / count * 1e6,
         p50_ms=statistics.median(latencies) * 1e3,
         p99_ms=latencies[int(len(latencies) * 0.99)] * 1e3,
         per_second=count / outcome.seconds,
         errors=outcome.errors,
-        rss_mb=server.rss_megabytes(),
+        peak_mb=server.peak_megabytes(),
+        load_us=own / count * 1e6,
     )
 
 
-async def _run(server: Running, scenario: Scenario, request: bytes, requests: int) -> load.Outcome:
-    wanted = load.Load(port=server.port, request=request, connections=scenario.connections, requests=requests)
-    return await asyncio.create_task(load.run(wanted))
+def _load(server: Running, scenario: Scenario, seconds: float) -> load.Load:
+    return load.Load(
+        port=server.address.port,
+        request=request_bytes(scenario, server.address),
+        connections=scenario.connections,
+        requests=scenario.requests,
+        seconds=seconds,
+        ramp=scenario.ramp,
+        frames=scenario.chunks,
+    )
 
 
 def median_of(runs: Sequence[Figures]) -> Figures:

@@ -1,96 +1,161 @@
 """Start a server, wait until it answers, read what its process tree has used, stop it again."""
 
+import contextlib
+import http.client
+import re
+import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
+import msgspec
 import psutil
 
 ROOT = Path(__file__).parents[1]
+_POLL_SECONDS = 0.01
+_PORTS = range(20_000, 30_000)
+_PORT_ATTEMPTS = 20
+_NAMES_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|error)\b")
+_TERMINAL_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Address(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a server on 127.0.0.1 takes chat completions, for which model name and with which headers."""
+
+    port: int
+    model: str = "bench"
+    path: str = "/v1/chat/completions"
+    headers: Mapping[str, str] = {}
+
+
+class NotStarted(Exception):
+    """The server did not come up. The text says why, in one line."""
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    """Below the ports that systems give to connections: a server may take seconds to start, and must find it free.
+
+    Raises OSError after many attempts.
+    """
+    for _ in range(_PORT_ATTEMPTS - 1):
+        with contextlib.suppress(OSError):
+            return _taken_once(secrets.choice(_PORTS))
+    return _taken_once(secrets.choice(_PORTS))
+
+
+def _taken_once(port: int) -> int:
+    with socket.create_server(("127.0.0.1", port)):
         return port
 
 
 class Running:
     """A server that this process started. `started_in`: seconds from start to its first good answer."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", port: int, started_in: float) -> None:
-        self.port = port
+    def __init__(self, process: "subprocess.Popen[bytes]", address: Address, started_in: float) -> None:
+        self.address = address
         self.started_in = started_in
         self._process = psutil.Process(process.pid)
 
     def cpu_seconds(self) -> float:
-        """User and system time of the whole tree, ended children included. Ticks of 10 ms on Linux."""
-        return sum(_cpu(each) for each in self._tree()) + _ended_children(self._process)
+        """User and system time of the whole tree. Raises psutil.NoSuchProcess when it is gone."""
+        return sum(_cpu_seconds(each) for each in self._tree())
 
     def rss_megabytes(self) -> float:
-        return sum(each.memory_info().rss for each in self._tree()) / 2**20
+        return float(sum(each.memory_info().rss for each in self._tree()) / 2**20)
+
+    def forget_peak(self) -> None:
+        """Let `peak_megabytes` count from now on."""
+        for each in self._tree():
+            with contextlib.suppress(OSError):
+                Path(f"/proc/{each.pid}/clear_refs").write_text("5")
+
+    def peak_megabytes(self) -> float:
+        """The sum of each process's highest resident size; where the system keeps none, the present size."""
+        return sum(_peak_megabytes(each) for each in self._tree())
 
     def _tree(self) -> list[psutil.Process]:
         return [self._process, *self._process.children(recursive=True)]
 
 
-def _cpu(process: psutil.Process) -> float:
+def _cpu_seconds(process: psutil.Process) -> float:
+    if sys.platform == "linux":
+        # The clock of another process, as clock_getcpuclockid(3) makes it: nanoseconds, where times() has 10 ms.
+        with contextlib.suppress(OSError):
+            return time.clock_gettime((~process.pid << 3) | 2)
     times = process.cpu_times()
     return float(times.user + times.system)
 
 
-def _ended_children(process: psutil.Process) -> float:
-    times = process.cpu_times()
-    return float(getattr(times, "children_user", 0.0) + getattr(times, "children_system", 0.0))
+def _peak_megabytes(process: psutil.Process) -> float:
+    try:
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.pid}/status").read_text("utf-8"))
+    except OSError:
+        found = None
+    return int(found[1]) / 2**10 if found else float(process.memory_info().rss / 2**20)
 
 
 @contextmanager
 def running(
     command: Sequence[str],
-    port: int,
+    address: Address,
+    ready: urllib.request.Request,
     *,
-    ready: str = "/v1/models",
-    headers: Mapping[str, str] | None = None,
     environment: Mapping[str, str] | None = None,
     patience: float = 90.0,
 ) -> Iterator[Running]:
-    """Run `command` until the block ends. Ready is when GET `ready` answers 200."""
+    """Run `command` until the block ends. Raises NotStarted when `ready` gets no 200 within `patience` seconds."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=dict(environment) if environment else None,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-    )
-    try:
-        _wait(process, f"http://127.0.0.1:{port}{ready}", headers or {}, began + patience)
-        yield Running(process, port, time.perf_counter() - began)
-    finally:
-        process.terminate()
+    with tempfile.TemporaryFile() as log:
         try:
-            process.communicate(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=dict(environment) if environment else None,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        except OSError as error:
+            raise NotStarted(str(error)) from error
+        try:
+            _wait(process, ready, began + patience, log)
+            yield Running(process, address, time.perf_counter() - began)
+        finally:
+            _stop(process)
 
 
-def _wait(process: "subprocess.Popen[bytes]", url: str, headers: Mapping[str, str], until: float) -> None:
-    request = urllib.request.Request(url, headers=dict(headers))
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(timeout=15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _wait(process: "subprocess.Popen[bytes]", ready: urllib.request.Request, until: float, log: IO[bytes]) -> None:
     while True:
         if process.poll() is not None:
-            _, errors = process.communicate()
-            sys.exit(f"{process.args!r} ended at once:\n{errors.decode(errors='replace')[-2000:]}")
+            raise NotStarted(f"ended with status {process.returncode}: {_last_words(log)}")
         try:
-            with urllib.request.urlopen(request, timeout=5):
+            with urllib.request.urlopen(ready, timeout=10):
                 return
-        except (OSError, urllib.error.URLError):
+        except (OSError, http.client.HTTPException) as error:
             if time.perf_counter() > until:
-                raise
-            time.sleep(0.005)
+                raise NotStarted(f"no good answer in time ({error}): {_last_words(log)}") from error
+            time.sleep(_POLL_SECONDS)
+
+
+def _last_words(log: IO[bytes]) -> str:
+    log.seek(0)
+    text = _TERMINAL_COLOURS.sub("", log.read().decode(errors="replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    named = [line for line in lines if _NAMES_ERROR.match(line)]
+    return (named or lines or ["it wrote nothing"])[-1][:300]

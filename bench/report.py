@@ -2,53 +2,105 @@
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 
+from bench.gateways import FLOOR
 from bench.measure import Figures
 from bench.startup import Startup
+from bench.turns import Results
 
-Table = Mapping[str, Mapping[str, Figures]]
-"""Scenario name → server name → figures."""
-
-
-def markdown(startup: Startup | None, table: Table) -> str:
-    lines: list[str] = []
-    if startup is not None:
-        lines += [
-            "| start-up | median |",
-            "|---|---|",
-            f"| `import app.main` | {startup.import_seconds:.2f} s |",
-            f"| start to first answer of the demo model | {startup.first_answer_seconds:.2f} s |",
-            f"| resident size before that | {startup.idle_megabytes:.0f} MB |",
-            "",
-        ]
-    lines += [
-        "| scenario | server | CPU µs | p50 ms | p99 ms | per s | errors | RSS MB |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for scenario, servers in table.items():
-        for server, got in servers.items():
-            lines.append(
-                f"| {scenario} | {server} | {got.cpu_us:.1f} | {got.p50_ms:.2f} | {got.p99_ms:.2f} "
-                f"| {got.per_second:,.0f} | {got.errors} | {got.rss_mb:.0f} |"
-            )
-    return "\n".join(lines)
+_COLUMNS = (
+    *("scenario", "server", "CPU µs", "added p50 ms", "added p99 ms", "p50 ms", "p99 ms", "per s", "errors"),
+    *("peak MB", "load µs"),
+)
 
 
-def save(folder: Path, startup: Startup | None, table: Table) -> Path:
-    """Write both forms under the time of day; returns the markdown's path."""
+def markdown(startup: Startup | None, results: Results) -> str:
+    parts = [_startup(startup)] if startup else []
+    return "\n\n".join([*parts, _servers(results), _overview(results), _details(results)])
+
+
+def save(folder: Path, startup: Startup | None, results: Results) -> Path:
+    """Writes both files, named by the time of day; returns the markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     found = {
         "machine": f"{platform.machine()} {platform.system()} Python {platform.python_version()}",
         "startup": msgspec.to_builtins(startup),
-        "scenarios": msgspec.to_builtins(table),
+        **msgspec.to_builtins(results),
     }
     (folder / f"{stem}.json").write_text(json.dumps(found, indent=1), "utf-8")
     path = folder / f"{stem}.md"
-    path.write_text(markdown(startup, table) + "\n", "utf-8")
+    path.write_text(markdown(startup, results) + "\n", "utf-8")
     return path
+
+
+def _startup(startup: Startup) -> str:
+    rows = [
+        ("`import app.main`", f"{startup.import_seconds:.2f} s"),
+        ("start to first answer of the demo model", f"{startup.first_answer_seconds:.2f} s"),
+        ("resident size before that", f"{startup.idle_megabytes:.0f} MB"),
+    ]
+    return _table(("start-up", "median"), rows)
+
+
+def _servers(results: Results) -> str:
+    rows = [
+        (server.name, server.version, "", "", f"not measured: {server.problem}")
+        if server.problem
+        else (server.name, server.version, f"{server.start_seconds:.1f}", f"{server.idle_mb:.0f}", "")
+        for server in results.servers
+    ]
+    return _table(("server", "version", "start s", "idle MB", "remark"), rows)
+
+
+def _overview(results: Results) -> str:
+    """CPU µs of everyone in every scenario: the table to read first."""
+    rows = [
+        (server.name, *(_cpu(servers.get(server.name)) for servers in results.scenarios.values()))
+        for server in results.servers
+        if not server.problem
+    ]
+    return _table(("CPU µs", *results.scenarios), rows)
+
+
+def _cpu(got: Figures | str | None) -> str:
+    if isinstance(got, Figures):
+        return f"{got.cpu_us:,.1f}" + (f" ({got.errors} errors)" if got.errors else "")
+    return "failed" if got else ""
+
+
+def _details(results: Results) -> str:
+    rows: list[Sequence[str]] = []
+    for scenario, servers in results.scenarios.items():
+        floor = servers.get(FLOOR)
+        rows += [
+            (scenario, name, *_figures(got, floor if name != FLOOR and isinstance(floor, Figures) else None))
+            for name, got in servers.items()
+        ]
+    return _table(_COLUMNS, rows)
+
+
+def _figures(got: Figures | str, floor: Figures | None) -> Sequence[str]:
+    if isinstance(got, str):
+        return (f"failed: {got}", *[""] * (len(_COLUMNS) - 3))
+    added = (f"{got.p50_ms - floor.p50_ms:.2f}", f"{got.p99_ms - floor.p99_ms:.2f}") if floor else ("", "")
+    return (
+        f"{got.cpu_us:,.1f}",
+        *added,
+        f"{got.p50_ms:.2f}",
+        f"{got.p99_ms:.2f}",
+        f"{got.per_second:,.0f}",
+        str(got.errors),
+        f"{got.peak_mb:.0f}",
+        f"{got.load_us:,.1f}",
+    )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)

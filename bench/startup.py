@@ -1,7 +1,5 @@
 """How long it takes to be there: the import, the first answer of a fresh process, and what it holds while idle."""
 
-import json
-import os
 import statistics
 import subprocess
 import sys
@@ -11,7 +9,8 @@ import urllib.request
 
 import msgspec
 
-from bench.processes import ROOT, free_port, running
+from bench.gateways import SERVE, clean_environment, first_answer
+from bench.processes import ROOT, Address, free_port, running
 
 
 class Startup(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,19 +40,14 @@ def _timed(code: str) -> float:
 
 def _start() -> tuple[float, float]:
     """Seconds until a whole answer of the demo model, and the resident size before it was asked."""
-    port = free_port()
-    command = [sys.executable, "-m", "app.cli", "serve", "--port", str(port)]
+    address = Address(port=free_port(), model="demo")
+    ready = urllib.request.Request(f"http://127.0.0.1:{address.port}/v1/health/ready")
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        environment = {"PATH": os.environ["PATH"], "HOME": folder, "PYTHONPATH": "backend"}
-        with running(command, port, ready="/v1/health/ready", environment=environment) as gateway:
+        environment = {**clean_environment(), "HOME": folder}
+        command = [*SERVE, "--port", str(address.port)]
+        with running(command, address, ready, environment=environment) as gateway:
             idle = gateway.rss_megabytes()
-            body = {"model": "demo", "messages": [{"role": "user", "content": "Hello"}], "max_tokens": 16}
-            request = urllib.request.Request(
-                f"http://127.0.0.1:{port}/v1/chat/completions",
-                json.dumps(body).encode(),
-                {"Content-Type": "application/json"},
-            )
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(first_answer(address), timeout=30) as answer:
                 answer.read()
             return time.perf_counter() - began, idle

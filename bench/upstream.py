@@ -1,18 +1,32 @@
 """An OpenAI-compatible upstream that answers from bytes made beforehand, so that it costs almost nothing.
 
-    python -m bench.upstream --port 9000 --chunks 100 --interval-ms 0
+    python -m bench.upstream --port 9000
 
-A request whose body holds `"stream":true` gets an event stream of `chunks` chunks, back to back or paced; any
-other a whole completion. GET /v1/models lists one model. It reads no JSON and checks nothing.
+A request for a stream gets as many chunks as its text asks for ("bench: 100 chunks, 5 ms apart"), so that one
+upstream serves every scenario through any gateway; any other request gets a whole completion. A GET lists one
+model. It decodes no JSON, and of a long body it keeps nothing.
 """
 
 import argparse
 import asyncio
 import json
+import re
+from typing import cast
 
 import uvloop
 
 WORD = "token "
+USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+LONGEST_KEPT = 4096
+"""A longer body is counted and not kept: holding on to 1 MB would cost more than a gateway does."""
+
+_STREAM = re.compile(rb'"stream"\s*:\s*true')
+_WISHES = re.compile(rb"bench: (\d+) chunks, ([\d.]+) ms apart")
+
+
+def wishes(chunks: int, interval_ms: float) -> str:
+    """The words that ask for this stream."""
+    return f"bench: {chunks} chunks, {interval_ms:g} ms apart"
 
 
 def _chunk(delta: dict[str, str], finish: str | None) -> bytes:
@@ -35,7 +49,6 @@ def _framed(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
 WHOLE = _http(
     json.dumps(
         {
@@ -51,82 +64,82 @@ WHOLE = _http(
     ).encode()
 )
 MODELS = _http(b'{"object":"list","data":[{"id":"bench","object":"model","created":0,"owned_by":"bench"}]}')
+NO_LENGTH = b"HTTP/1.1 411 Length Required\r\ncontent-length: 0\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 PIECE = _framed(_chunk({"content": WORD}, None))
 STREAM_END = _framed(_chunk({}, "stop")) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Upstream(asyncio.Protocol):
-    def __init__(self, chunks: int, interval: float) -> None:
-        self._chunks = chunks
-        self._interval = interval
-        self._head = b""
-        self._left = 0
-        self._wants_stream = False
-        self._tail = b""
+    """One connection, one request at a time."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        self._transport = transport
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._received = b""
+        self._left = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.WriteTransport, transport)
 
     def data_received(self, data: bytes) -> None:
-        """Counts a body rather than keeping it: holding on to 1 MB would cost more than the gateway does."""
-        while data:
-            if not self._left:
-                self._head += data
-                end = self._head.find(b"\r\n\r\n")
-                if end < 0:
-                    return
-                head, data = self._head[:end], self._head[end + 4 :]
-                self._is_get, self._head, self._tail, self._wants_stream = head.startswith(b"GET"), b"", b"", False
-                self._left = _content_length(head.lower())
-            body, data = data[: self._left], data[self._left :]
-            self._left -= len(body)
-            self._wants_stream |= b'"stream":true' in self._tail + body
-            self._tail = body[-16:]
-            if not self._left:
-                self._answer()
-
-    def _answer(self) -> None:
-        if self._is_get:
+        if self._left:
+            self._take_body(data)
+            return
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        if end < 0:
+            return
+        head, body, self._received = self._received[:end].lower(), self._received[end + 4 :], b""
+        if head.startswith(b"get "):
             self._transport.write(MODELS)
-        elif self._wants_stream:
-            self._transport.write(STREAM_HEAD)
-            self._stream(self._chunks)
+        elif b"\r\ncontent-length:" in head:
+            self._left = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
+            self._keeps = self._left <= LONGEST_KEPT
+            self._take_body(body)
         else:
+            self._transport.write(NO_LENGTH)
+            self._transport.close()
+
+    def _take_body(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._keeps:
+            self._received += data
+        if self._left <= 0:
+            body, self._received, self._left = self._received, b"", 0
+            self._answer(body)
+
+    def _answer(self, body: bytes) -> None:
+        if not _STREAM.search(body):
             self._transport.write(WHOLE)
+            return
+        wished = _WISHES.search(body)
+        self._interval = float(wished[2]) / 1000 if wished else 0.0
+        self._transport.write(STREAM_HEAD)
+        self._stream(int(wished[1]) if wished else 1)
 
     def _stream(self, left: int) -> None:
-        loop = asyncio.get_running_loop()
         if self._transport.is_closing():
             return
         if not left:
             self._transport.write(STREAM_END)
-        elif self._interval:
-            self._transport.write(PIECE)
-            loop.call_later(self._interval, self._stream, left - 1)
+            return
+        self._transport.write(PIECE)
+        if self._interval:
+            self._loop.call_later(self._interval, self._stream, left - 1)
         else:
             # One write a turn of the loop: chunks arrive apart, as from a model, not as one block.
-            self._transport.write(PIECE)
-            loop.call_soon(self._stream, left - 1)
+            self._loop.call_soon(self._stream, left - 1)
 
 
-def _content_length(head: bytes) -> int:
-    at = head.find(b"content-length:")
-    return int(head[at + 15 :].split(b"\r\n", 1)[0]) if at >= 0 else 0
-
-
-async def serve(port: int, chunks: int, interval: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: Upstream(chunks, interval), "127.0.0.1", port)
+async def serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=4096)
     await server.serve_forever()
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--port", type=int, required=True)
-    arguments.add_argument("--chunks", type=int, default=100)
-    arguments.add_argument("--interval-ms", type=float, default=0)
-    given = arguments.parse_args()
-    uvloop.run(serve(given.port, given.chunks, given.interval_ms / 1000))
+    uvloop.run(serve(arguments.parse_args().port))
 
 
 if __name__ == "__main__":
