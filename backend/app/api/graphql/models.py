@@ -5,6 +5,7 @@ from enum import Enum
 import strawberry
 
 from app.api.graphql.scalars import Count
+from app.api.models import model_status
 from app.domain.models import ModelInfo
 from app.inference.catalog import Catalog, ModelEntry
 
@@ -46,17 +47,8 @@ class ModelStatusUpdate:
     status: ModelStatus
 
 
-def status_of(entry: ModelEntry) -> ModelStatus:
-    if not entry.serving:
-        return ModelStatus.UNAVAILABLE
-    loaded = entry.known.loaded if entry.known else None
-    if loaded is None:
-        return ModelStatus.AVAILABLE
-    return ModelStatus.LOADED if loaded else ModelStatus.UNLOADED
-
-
 def statuses(catalog: Catalog) -> dict[str, ModelStatus]:
-    return {entry.name: status_of(entry) for entry in catalog.entries()}
+    return {entry.name: ModelStatus(model_status(entry)) for entry in catalog.entries()}
 
 
 def model_of(entry: ModelEntry) -> Model:
@@ -67,7 +59,7 @@ def model_of(entry: ModelEntry) -> Model:
         name=first.model,
         provider=first.integration,
         providers=list(dict.fromkeys(target.integration for target in entry.targets)),
-        status=status_of(entry),
+        status=ModelStatus(model_status(entry)),
         capabilities=sorted(known.capabilities),
         context_window=known.context_window,
         max_output_tokens=known.max_output_tokens,
