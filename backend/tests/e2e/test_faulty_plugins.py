@@ -38,6 +38,7 @@ EXPECTED = {
     "unknown": ("failed", "nobody_has_this"),
     "custom_models": ("ready", ""),
     "openai_api": ("ready", ""),
+    "anthropic_api": ("ready", ""),
 }
 
 

@@ -1,7 +1,7 @@
 """The REST front-end over scripted providers, on a real socket: what most of the tests here start from."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -42,7 +42,11 @@ class Gateway(msgspec.Struct):
 
 @asynccontextmanager
 async def gateway(
-    provider: ScriptedProvider | None = None, *, key: str | None = None, **policy: object
+    provider: ScriptedProvider | None = None,
+    *,
+    key: str | None = None,
+    front_ends: Sequence[str] = ("openai_api", "anthropic_api"),
+    **policy: object,
 ) -> AsyncIterator[Gateway]:
     """`policy` overrides fields of ApiPolicy."""
     provider = provider or ScriptedProvider(ANSWER)
@@ -51,10 +55,7 @@ async def gateway(
     catalog.rebuild()
     manager = IntegrationManager(
         Registry({"openai_api": OpenAIApi, "anthropic_api": AnthropicApi}),
-        [
-            IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY)
-            for name in ("openai_api", "anthropic_api")
-        ],
+        [IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY) for name in front_ends],
     )
     settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
     current = ApiPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]

@@ -13,14 +13,11 @@ from app.domain.events import ChatEvent
 from app.domain.streams import Collector, explode
 from app.wire.anthropic_messages import response
 from app.wire.anthropic_messages.stream import StreamDecoder, StreamEncoder
+from tests.wire.anthropic_frames import events_of, frames
 from tests.wire.cases import cases
 
 answers = pytest.mark.parametrize("case", cases("anthropic_answers"))
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
-
-
-def frames(events: list[dict[str, Any]], end: str = "\n") -> bytes:
-    return b"".join(f"event: {event['type']}{end}data: {json.dumps(event)}{end}{end}".encode() for event in events)
 
 
 def collected(events: list[ChatEvent]) -> ChatResult:
@@ -111,16 +108,6 @@ def test_written_blocks_are_in_order(case: dict[str, Any]) -> None:
                 assert event["index"] == opened
                 opened = None
     assert opened is None
-
-
-def events_of(stream: bytes) -> list[dict[str, Any]]:
-    """The events of a stream, whose `event` lines must say what their data say."""
-    found = []
-    for each in stream.decode().removesuffix("\n\n").split("\n\n"):
-        name, data = each.split("\n")
-        found.append(json.loads(data.removeprefix("data: ")))
-        assert name == f"event: {found[-1]['type']}"
-    return found
 
 
 @answers

@@ -59,6 +59,7 @@ def test_what_a_model_is_sent() -> None:
     ]
     assert [tool["function"]["name"] for tool in sent["tools"]] == ["Bash", "Read", "Write"]
     assert list(sent["tools"][2]["function"]["parameters"]["properties"]) == ["file_path", "content"]
+    assert sent["reasoning_effort"] == "high"
     assert sent["user"] == "user_1_account__session_2"
 
 

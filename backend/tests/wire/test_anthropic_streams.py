@@ -14,8 +14,8 @@ from app.domain.events import Finished, Started, TextDelta, ToolCallDelta, ToolC
 from app.wire.anthropic_messages import errors, request, response
 from app.wire.anthropic_messages.portable import portable
 from app.wire.anthropic_messages.stream import StreamDecoder, StreamEncoder
+from tests.wire.anthropic_frames import events_of, frames
 from tests.wire.cases import cases
-from tests.wire.test_anthropic_answers import events_of, frames
 from tests.wire.test_openai_fuzz import anything, spoiled
 
 START = {"type": "message_start", "message": {"id": "a", "model": "m", "usage": {"input_tokens": 1}}}

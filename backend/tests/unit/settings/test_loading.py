@@ -86,6 +86,7 @@ def test_only_what_was_set_counts_as_set() -> None:
         ("LLM_PLATFORM_TIMEOUTS__IDLE", "5m", "timeouts.idle", 300),
         ("LLM_PLATFORM_TIMEOUTS__IDLE", "250ms", "timeouts.idle", 0.25),
         ("OPENAI_API_ENABLED", "false", "front_ends.openai_api", False),
+        ("ANTHROPIC_API_ENABLED", "false", "front_ends.anthropic_api", False),
     ],
 )
 def test_the_environment(name: str, value: str, path: str, expected: object) -> None:
