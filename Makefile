@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := list
-.PHONY: list setup run test check format lint types imports protos lock bench bench-peers clean
+.PHONY: list setup run test check format lint types imports protos parity lock bench bench-peers clean
 
 list:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -39,6 +39,9 @@ imports: $(DEV_STAMP)  ## Who may import whom
 protos: $(DEV_STAMP)  ## Make the Python code for protos/
 	$(BIN)/python scripts/make_protos.py
 
+parity: $(DEV_STAMP)  ## Ask the same through every front-end and write docs/parity.md
+	$(BIN)/python scripts/parity_table.py > docs/parity.md
+
 bench: $(DEV_STAMP)  ## Measure the platform on this machine (4 minutes)
 	$(BIN)/python -m bench
 
@@ -52,7 +55,7 @@ lock:  ## Renew the lock files (needs uv)
 		pyproject.toml --group dev -c requirements/runtime.txt -o requirements/dev.txt
 
 clean:  ## Remove what the targets made
-	rm -rf $(VENV) build dist bench/.peers .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist bench/.peers .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version if sys.version_info < (3, 11) else 0)'

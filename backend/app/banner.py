@@ -9,12 +9,14 @@ _SHOWN_MODELS = 12
 
 def banner(platform: Platform, host: str, port: int) -> str:
     """Text that ends in a newline. `host` and `port` are where the platform listens."""
-    shown_host = "127.0.0.1" if host in {"0.0.0.0", "::"} else f"[{host}]" if ":" in host else host  # noqa: S104
+    everywhere = host in {"0.0.0.0", "::"}  # noqa: S104
+    shown_host = "127.0.0.1" if everywhere else f"[{host}]" if ":" in host else host
     base = f"http://{shown_host}:{port}"
+    exposed = " and every other address of this machine" if everywhere else ""
     entries = [entry for entry in platform.router.catalog.current.entries() if entry.serving]
     lines = [
         "",
-        f"LLM Platform serves on {base}   (OpenAI API: {base}/v1   API reference: {base}/docs)",
+        f"LLM Platform serves on {base}{exposed}   (OpenAI API: {base}/v1   API reference: {base}/docs)",
         *(f"Also on {server.address}" for server in platform.manager.providing(Listens)),
         _access(platform),
         "",
@@ -48,7 +50,8 @@ def _models(entries: list[ModelEntry]) -> list[str]:
         ]
     lines = ["Models that answer:"]
     for entry in entries[:_SHOWN_MODELS]:
-        lines.append(f"  {entry.name}  ({', '.join(sorted({target.integration for target in entry.targets}))})")
+        serving = sorted({target.integration for target in entry.targets if target.serving})
+        lines.append(f"  {entry.name}  ({', '.join(serving)})")
     if len(entries) > _SHOWN_MODELS:
         lines.append(f"  … and {len(entries) - _SHOWN_MODELS} more: GET /v1/models")
     if any(entry.name == "demo" for entry in entries):

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -14,6 +15,7 @@ from app.api.graphql.app import GraphQLApp
 from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
 from app.api.websocket.app import websocket_endpoints
+from app.checks import problems_with
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -34,6 +36,15 @@ from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
 
+_FIXED = (
+    "server.host",
+    "server.port",
+    "server.workers",
+    "limits.header_seconds",
+    "limits.websocket_bytes",
+)
+"""Settings that a reload can't change."""
+
 START_GRACE = 1.0
 """Seconds that the start waits for integrations; slower ones come up while the platform serves."""
 
@@ -43,7 +54,15 @@ logger = logging.getLogger(__name__)
 class Platform:
     """Everything that runs in one process. `app` is its ASGI application."""
 
-    def __init__(self, load: Callable[[], LoadedSettings]) -> None:
+    def __init__(
+        self,
+        load: Callable[[], LoadedSettings],
+        first: LoadedSettings | None = None,
+        tell_all: Callable[[], None] | None = None,
+    ) -> None:
+        """`load` reads the settings anew, `first` are those to begin with. `tell_all` makes every process of the
+        platform reload, where there are several. Raises ConfigError.
+        """
         # FastAPI takes longer to import than all the rest; who only loads settings, or watches over workers, never
         # needs it.
         from app.api.rest.app import create_rest_app
@@ -53,8 +72,9 @@ class Platform:
         self._draining = False
         self._drains: list[asyncio.Task[None]] = []
         self._started = False
-        loaded = load()
-        self.settings = loaded.settings
+        self._tell_all = tell_all
+        self.settings = accepted(lambda: first or load()).settings
+        self._began_with = self.settings
         self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         catalog = LiveCatalog(self._sources, routes(self.settings))
@@ -116,23 +136,24 @@ class Platform:
 
     async def reload(self) -> Mapping[str, object]:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
-        loaded = self._load()
-        settings = loaded.settings
-        check_exposure(settings)
-        fixed = sorted(
-            f"server.{field}"
-            for field in ("host", "port", "workers")
-            if getattr(settings.server, field) != getattr(self.settings.server, field)
-        )
+        settings = (await self._checked()).settings
+        fixed = [name for name in _FIXED if attrgetter(name)(settings) != attrgetter(name)(self._began_with)]
 
         def switch() -> None:
             self.settings = settings
             self.policy = api_policy(settings)
+            logging.getLogger().setLevel(settings.log_level.upper())
             self._deadline.timeouts = timeouts(settings)
             self.router.catalog.rebuild(routes(settings))
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
-        logger.info("the configuration was reloaded: %s", summary)
+        logger.info(
+            "the configuration was reloaded; integrations: %d added, %d changed, %d removed, %d refused",
+            len(summary.added),
+            len(summary.changed),
+            len(summary.removed),
+            len(summary.refused),
+        )
         for name, reason in summary.refused.items():
             logger.warning(
                 "'%s' goes on with its old configuration, as the new one did not come up: %s", name, reason
@@ -147,9 +168,20 @@ class Platform:
 
     async def _reload_for_callers(self) -> Mapping[str, object]:
         try:
-            return await self.reload()
+            if self._tell_all is None:
+                return await self.reload()
+            await self._checked()
         except ConfigError as error:
             raise InvalidRequest(f"The configuration was refused and the old one stays.\n{error}") from None
+        self._tell_all()
+        return {"status": "every worker reloads; GET /integrations/status shows this one's"}
+
+    async def _checked(self) -> LoadedSettings:
+        """The settings as they stand now, checked as `config check` does. Raises ConfigError."""
+        loaded = accepted(self._load)
+        if problems := await problems_with(loaded):
+            raise ConfigError(problems)
+        return loaded
 
     def _sources(self) -> Iterable[Source]:
         for integration in self.manager.instances():
@@ -161,9 +193,11 @@ class Platform:
                 )
 
 
-def build(load: Callable[[], LoadedSettings]) -> Platform:
-    """The platform as the settings want it, not started. Raises ConfigError."""
-    return Platform(load)
+def accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings:
+    """The settings, if the platform may run with them. Raises ConfigError."""
+    loaded = load()
+    check_exposure(loaded.settings)
+    return loaded
 
 
 def api_policy(settings: Settings) -> ApiPolicy:

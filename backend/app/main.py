@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,7 +19,7 @@ from app.api.rest.protocol import protocol_class
 from app.api.websocket.server import uvicorn_options
 from app.banner import banner
 from app.logs import configure_logging
-from app.settings import ConfigError, LoadedSettings, check_exposure
+from app.settings import ConfigError, LoadedSettings
 from app.workers import accept_signals, run_workers
 
 logger = logging.getLogger(__name__)
@@ -34,10 +35,9 @@ def serve(load: Load) -> int:
 
     Returns the exit code: 0 after a clean stop, 1 when the platform could not start.
     """
-    loaded = load()
+    loaded = bootstrap.accepted(load)
     settings = loaded.settings
     configure_logging(settings.log_level)
-    check_exposure(settings)
     try:
         listener = _listen(settings.server.host, settings.server.port)
     except OSError as error:
@@ -50,20 +50,27 @@ def serve(load: Load) -> int:
         return 1
     with listener:
         if settings.server.workers > 1:
-            return run_workers(settings.server.workers, run_one, load, listener)
-        return run_one(load, listener)
+            return run_workers(settings.server.workers, run_worker, partial(bootstrap.accepted, load), listener)
+        return _run(lambda: bootstrap.Platform(load, loaded), listener)
 
 
-def run_one(load: Load, listener: socket.socket, announce: bool = True) -> int:
-    """One serving process on an open socket."""
-    configure_logging(load().settings.log_level)
+def run_worker(load: Load, loaded: LoadedSettings, listener: socket.socket, announce: bool) -> int:
+    """One of several serving processes. `loaded`: the settings that the platform runs with now."""
+    configure_logging(loaded.settings.log_level)
+    parent = os.getppid()
+    return _run(
+        lambda: bootstrap.Platform(load, loaded, lambda: os.kill(parent, signal.SIGHUP)), listener, announce
+    )
+
+
+def _run(build: Callable[[], bootstrap.Platform], listener: socket.socket, announce: bool = True) -> int:
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(load, listener, announce))
+        runner.run(_serve(build, listener, announce))
     return 0
 
 
-async def _serve(load: Load, listener: socket.socket, announce: bool) -> None:
-    platform = bootstrap.build(load)
+async def _serve(build: Callable[[], bootstrap.Platform], listener: socket.socket, announce: bool) -> None:
+    platform = build()
     server = _Server(_config(platform), platform, listener, announce)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, lambda: _reload(platform))
@@ -110,7 +117,9 @@ class _Server(uvicorn.Server):
         """Let the answers under way finish, then return from serve(). A second SIGINT does not wait for them."""
         if not self.should_exit:
             _end_within(self._platform.settings.server.shutdown_seconds + STOP_GRACE)
+            logger.warning("stopping once the answers under way are complete; Ctrl+C again stops at once")
         self._platform.drain()
+        self.config.timeout_graceful_shutdown = int(self._platform.settings.server.shutdown_seconds)
         self.handle_exit(number, None)
         if self.force_exit:
             self._platform.hurry()
@@ -149,7 +158,7 @@ def _reload(platform: bootstrap.Platform) -> None:
         try:
             await platform.reload()
         except ConfigError as error:
-            logger.error("the configuration was refused and the old one stays:\n%s", error)
+            logger.error("the configuration was refused and the old one stays: %s", error)
         except Exception:
             logger.exception("defect in a reload")
 

@@ -13,6 +13,8 @@ from multiprocessing import resource_tracker
 from multiprocessing.process import BaseProcess
 from typing import Any
 
+from app.settings import ConfigError, LoadedSettings
+
 logger = logging.getLogger(__name__)
 
 _RESTART_SECONDS = 1.0
@@ -20,18 +22,22 @@ _STOPPING = frozenset({signal.SIGTERM, signal.SIGINT})
 _HANDLED = _STOPPING | {signal.SIGHUP, signal.SIGCHLD}
 
 
-def run_workers(count: int, run_one: Callable[..., int], load: Callable[[], Any], listener: socket.socket) -> int:
+def run_workers(
+    count: int, run_one: Callable[..., int], load: Callable[[], LoadedSettings], listener: socket.socket
+) -> int:
     """Blocks until a SIGTERM or SIGINT has ended every worker. A worker that dies is replaced after a second.
 
-    The first worker announces the platform; SIGHUP makes each of them reload. Workers inherit that signals wait,
-    and take them once they can handle them: see `accept_signals`. Returns 1 when a worker did not end well.
+    The first worker announces the platform. SIGHUP makes each of them reload, if `load` accepts the settings; a
+    replacement begins with those that were accepted last. Workers inherit that signals wait, and take them once
+    they can handle them: see `accept_signals`. Returns 1 when a worker did not end well.
     """
     context = multiprocessing.get_context("spawn")
+    loaded = load()
 
     def start(announce: bool) -> BaseProcess:
         resource_tracker.ensure_running()  # whenever it has to be started, it unblocks signals
         signal.pthread_sigmask(signal.SIG_BLOCK, _HANDLED)
-        process = context.Process(target=_work, args=(run_one, load, listener, announce))
+        process = context.Process(target=_work, args=(run_one, load, loaded, listener, announce))
         process.start()
         return process
 
@@ -39,7 +45,9 @@ def run_workers(count: int, run_one: Callable[..., int], load: Callable[[], Any]
     workers = [start(announce=index == 0) for index in range(count)]
     while (number := signal.sigwait(_HANDLED)) not in _STOPPING:
         if number == signal.SIGHUP:
-            _signal(workers, signal.SIGHUP)
+            if (new := _accepted(load)) is not None:
+                loaded = new
+                _signal(workers, signal.SIGHUP)
         elif not all(worker.is_alive() for worker in workers):
             time.sleep(_RESTART_SECONDS)
             workers = [worker if worker.is_alive() else _replaced(worker, start) for worker in workers]
@@ -56,9 +64,17 @@ def accept_signals() -> None:
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _HANDLED)
 
 
-def _work(run_one: Callable[..., int], load: Callable[[], Any], listener: socket.socket, announce: bool) -> None:
+def _accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings | None:
+    try:
+        return load()
+    except ConfigError as error:
+        logger.error("the configuration was refused and the old one stays: %s", error)
+        return None
+
+
+def _work(run_one: Callable[..., int], *arguments: Any) -> None:
     threading.Thread(target=_follow_parent, name="follow-parent", daemon=True).start()
-    sys.exit(run_one(load, listener, announce))
+    sys.exit(run_one(*arguments))
 
 
 def _follow_parent() -> None:

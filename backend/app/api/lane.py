@@ -48,9 +48,10 @@ class Lane:
         for name, value in cycle.default_headers:
             parts += (name, b": ", value, b"\r\n")
         for name, value in headers:
-            parts += (name, b": ", value, b"\r\n")
             if name == b"connection":
                 cycle.keep_alive = False
+            else:
+                parts += (name, b": ", value, b"\r\n")
         if not cycle.keep_alive:
             parts.append(b"connection: close\r\n")
         parts += (b"content-length: %d\r\n\r\n" % len(body), body)

@@ -28,7 +28,11 @@ def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
         return able[0], name
     names = ", ".join(source.name for source in able)
     if not able:
-        raise InvalidRequest("No integration that can do this is serving now.", param="model")
+        raise InvalidRequest(
+            "No integration that can do this is serving now; Ollama can, once OLLAMA_BASE_URL names it. "
+            "GET /integrations/status tells how each is.",
+            param="model",
+        )
     raise ModelNotFound(
         f"The model '{name[:200]}' is not known to {names}. Write it as 'integration/model'.",
         code="model_not_found",

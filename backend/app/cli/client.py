@@ -43,13 +43,16 @@ class PlatformClient:
     """Raises Unreachable and Refused. `url` may have a path, where a proxy puts the platform under one."""
 
     def __init__(self, url: str, api_key: str | None) -> None:
-        parts = urlsplit(url if "://" in url else f"http://{url}")
+        try:
+            parts = urlsplit(url if "://" in url else f"http://{url}")
+            self._port = parts.port
+        except ValueError:
+            raise _no_address(url) from None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise typer.BadParameter(f"{url} is no address such as http://127.0.0.1:8000", param_hint="--url")
+            raise _no_address(url)
         self.url = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path.rstrip('/')}"
         self._secure = parts.scheme == "https"
         self._host = parts.hostname
-        self._port = parts.port
         self._base = parts.path.rstrip("/")
         self._headers = {"accept": "application/json, text/event-stream"}
         if api_key:
@@ -126,6 +129,10 @@ class PlatformClient:
 
     def _stranger(self) -> Refused:
         return Refused(f"{self.url} does not answer as an LLM platform does.")
+
+
+def _no_address(url: str) -> typer.BadParameter:
+    return typer.BadParameter(f"{url} is no address such as http://127.0.0.1:8000", param_hint="--url")
 
 
 def quoted(name: str) -> str:

@@ -19,12 +19,14 @@ config = typer.Typer(
 @config.command()
 def check(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> None:
     """Check the file, the environment and each integration's settings, without starting anything."""
-    from app.cli.checks import problems_with
+    import asyncio
+
+    from app.checks import problems_with
     from app.settings import ConfigError, load_settings
 
     try:
         loaded = load_settings(config, os.environ, {})
-        problems = problems_with(loaded)
+        problems = asyncio.run(problems_with(loaded))
         warnings = loaded.warnings
     except ConfigError as error:
         problems, warnings = list(error.problems), ()

@@ -4,6 +4,7 @@ A name is looked up as, in this order: a configured model (alias), `integration/
 that some integration knows, `publishers/<namespace>/models/<id>`.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
@@ -12,6 +13,8 @@ from app.domain.errors import ModelNotFound, UpstreamUnavailable
 from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
 from app.inference.call import Target
+
+logger = logging.getLogger(__name__)
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,10 +62,10 @@ class Catalog:
         they are away, not that they never were.
         """
         self._sources = {source.source.name: source for source in sources}
-        self._infos = {name: _infos(source) for name, source in self._sources.items()}
-        for name, source in self._sources.items():
-            if not source.serving and not self._infos[name] and before is not None:
-                self._infos[name] = before._infos.get(name, {})
+        known: dict[str, dict[str, ModelInfo]] = before._infos if before is not None else {}
+        self._infos: dict[str, dict[str, ModelInfo]] = {
+            name: _infos(source, known.get(name, {})) for name, source in self._sources.items()
+        }
         self._entries = {entry.name: entry for entry in self._build(routes or {})}
         # What nearly every request asks for, worked out once a snapshot.
         self._ready = {name: _serving(entry) for name, entry in self._entries.items()}
@@ -141,8 +144,8 @@ class Catalog:
         if source is None or not model:
             return None
         known = self._infos[integration].get(model) or self._by_alias(integration, model)
-        if known is None and not source.source.accepts_unlisted:
-            return None
+        if known is None and source.serving and not source.source.accepts_unlisted:
+            return None  # while it is down, nobody can say that it lacks the model
         return ModelEntry(name=name, targets=(_target(source, known.id if known else model, known),))
 
     def _by_alias(self, integration: str, name: str) -> ModelInfo | None:
@@ -168,8 +171,14 @@ def _serving(entry: ModelEntry) -> tuple[Target, ...]:
     return tuple(target for target in entry.targets if target.serving)
 
 
-def _infos(source: Source) -> dict[str, ModelInfo]:
-    return {info.id: info for info in source.source.models()}
+def _infos(source: Source, before: dict[str, ModelInfo]) -> dict[str, ModelInfo]:
+    """What it tells now; while it is down, or if it can't tell, what it told last."""
+    try:
+        told = {info.id: info for info in source.source.models()}
+    except Exception:
+        logger.exception("'%s' could not tell its models", source.source.name)
+        return before
+    return told if told or source.serving else before
 
 
 class _Absent:
@@ -190,7 +199,7 @@ class LiveCatalog:
     def __init__(self, sources: Callable[[], Iterable[Source]], routes: Routes | None = None) -> None:
         self._sources = sources
         self._routes = routes or {}
-        self._watchers: list[Callable[[], None]] = []
+        self._watchers: dict[object, Callable[[], None]] = {}
         self.current = Catalog()
 
     def rebuild(self, routes: Routes | None = None) -> None:
@@ -198,10 +207,18 @@ class LiveCatalog:
         wanted = self._routes if routes is None else routes
         self.current = Catalog(self._sources(), wanted, self.current)
         self._routes = wanted
-        for notify in tuple(self._watchers):
-            notify()
+        for notify in tuple(self._watchers.values()):
+            try:
+                notify()
+            except Exception:
+                logger.exception("a watcher of the catalogue failed")
 
     def watch(self, notify: Callable[[], None]) -> Callable[[], None]:
         """Call `notify` after each rebuild, changed or not; it must be quick. Returns what ends that."""
-        self._watchers.append(notify)
-        return lambda: self._watchers.remove(notify)
+        ticket = object()
+        self._watchers[ticket] = notify
+
+        def stop() -> None:
+            self._watchers.pop(ticket, None)
+
+        return stop

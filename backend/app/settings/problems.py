@@ -32,7 +32,12 @@ class ConfigError(Exception):
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+        super().__init__("\n".join(map(str, self.problems)))
+
+    @property
+    def summary(self) -> str:
+        """The report on one line, for a log."""
+        return "; ".join(map(str, self.problems))
 
 
 _SENTENCES: Mapping[str, str] = {

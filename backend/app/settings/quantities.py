@@ -51,7 +51,7 @@ def _no_switch(value: object, wanted: str) -> object:
     return value
 
 
-def _listed(value: object) -> object:
+def listed(value: object) -> object:
     """The environment has no lists: "a, b" is one."""
     if isinstance(value, str):
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -61,4 +61,4 @@ def _listed(value: object) -> object:
 Bytes = Annotated[int, BeforeValidator(_size)]
 Seconds = Annotated[float, BeforeValidator(_seconds), Field(allow_inf_nan=False)]
 Whole = Annotated[int, BeforeValidator(_whole)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
 
-from app.settings.quantities import Bytes, Names, Seconds, Whole
+from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 
 _STRICT = ConfigDict(extra="forbid", frozen=True, validate_default=False, hide_input_in_errors=True)
 _INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -55,6 +55,13 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _integration_name(name: str) -> str:
+    if not _INTEGRATION_NAME.fullmatch(name):
+        raise ValueError("is no name for an integration: use letters, digits, '-', '_' and '.'")
+    return name
+
+
+IntegrationName = Annotated[str, AfterValidator(_integration_name)]
 Port = Annotated[Whole, Field(ge=0, le=65535)]
 Secret = Annotated[SecretStr, AfterValidator(_secret_text)]
 
@@ -108,9 +115,9 @@ class TimeoutSettings(Section):
 class FrontEndSettings(Section):
     openai_api: bool = Field(default=True, description="The OpenAI dialect under `/v1`.")
     anthropic_api: bool = Field(default=True, description="The Anthropic dialect under `/v1/messages`.")
-    graphql: bool = Field(default=True, description="GraphQL under `/graphql`, where this version has it.")
-    grpc: bool = Field(default=True, description="The gRPC server, where this version has it.")
-    websocket: bool = Field(default=True, description="WebSockets under `/ws`, where this version has them.")
+    graphql: bool = Field(default=True, description="GraphQL under `/graphql`.")
+    grpc: bool = Field(default=True, description="The gRPC server.")
+    websocket: bool = Field(default=True, description="WebSockets under `/ws`.")
 
 
 class RetrySettings(Section):
@@ -131,7 +138,7 @@ class IntegrationSettings(Section):
     )
     enabled: bool = Field(default=True, description="Whether it is started.")
     priority: Whole = Field(default=100, description="The lower one is asked first when several know a model.")
-    dependencies: Names = Field(
+    dependencies: Annotated[tuple[IntegrationName, ...], BeforeValidator(listed)] = Field(
         default=(), description="Names of integrations that must serve before this one starts."
     )
     settings: dict[str, Any] = Field(
@@ -189,13 +196,6 @@ def _integrations(value: object) -> object:
     return value
 
 
-def _integration_name(name: str) -> str:
-    if not _INTEGRATION_NAME.fullmatch(name):
-        raise ValueError("is no name for an integration: use letters, digits, '-', '_' and '.'")
-    return name
-
-
-IntegrationName = Annotated[str, AfterValidator(_integration_name)]
 Targets = Annotated[tuple[TargetSettings, ...], BeforeValidator(_several), Field(min_length=1)]
 
 

@@ -110,3 +110,21 @@ async def test_a_request_id_is_kept_only_if_it_is_harmless() -> None:
         for given, kept in [("abc-123_X", True), ("a b", False), ("x" * 200, False), ("<script>", False)]:
             raw = request_bytes(CHAT_PATH, chat(), headers={"X-Request-Id": given})
             assert ((await ask(platform.port, raw)).headers["x-request-id"] == given) is kept
+
+
+async def test_a_body_is_not_read_before_the_caller_is_known() -> None:
+    """FastAPI would read and parse it first, whatever its size."""
+    head = b"POST /models/pull HTTP/1.1\r\nHost: 127.0.0.1\r\nTransfer-Encoding: chunked\r\n\r\n"
+    async with gateway(key="sk-test") as platform:
+        assert (await ask(platform.port, head + b"5\r\nhello\r\n")).status == 401
+        authorised = head.replace(b"Host:", b"x-api-key: sk-test\r\nHost:")
+        assert (await ask(platform.port, authorised + (b"40000\r\n" + b" " * 0x40000 + b"\r\n") * 5)).status == 413
+
+
+@pytest.mark.parametrize(
+    ("body", "param"), [({}, "model"), ({"model": 5}, "model"), ({"model": "m", "x": 1}, None), (b"[[", None)]
+)
+async def test_a_bad_body_of_the_platforms_own_routes(body: object, param: str | None) -> None:
+    async with gateway() as platform:
+        reply = await post(platform.port, "/models/load", body)
+        assert (reply.status, reply.json()["error"]["param"]) == (400, param)

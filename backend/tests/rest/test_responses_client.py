@@ -9,7 +9,7 @@ from openai import AsyncOpenAI, BadRequestError, NotFoundError
 from openai.types.responses import ResponseFunctionToolCall
 from pydantic import BaseModel
 
-from app.bootstrap import build
+from app.bootstrap import Platform
 from app.settings import load_settings
 from tests.servers.serving import serving
 
@@ -21,7 +21,7 @@ async def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     off = {f"front_ends.{name}": False for name in ("grpc", "graphql", "websocket")}
-    platform = build(lambda: load_settings(None, {}, off))
+    platform = Platform(lambda: load_settings(None, {}, off))
     await platform.start()
     try:
         async with (

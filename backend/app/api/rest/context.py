@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.asgi import headers_of, identify
 from app.api.context import ApiContext
-from app.api.identity import check_administrator, credential
+from app.api.identity import check_administrator
 from app.domain.principal import Principal
 
 
@@ -19,9 +20,7 @@ Context = Annotated[ApiContext, Depends(api_context)]
 
 def authenticated(request: Request, context: Context) -> Principal:
     """Every route but the probes depends on this. Raises Unauthenticated."""
-    headers = request.headers
-    key = credential(headers.get("authorization"), headers.get("x-api-key"))
-    return context.policy().authenticator.authenticate(key)
+    return identify(headers_of(request.scope), context.policy())
 
 
 Caller = Annotated[Principal, Depends(authenticated)]

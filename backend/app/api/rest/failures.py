@@ -46,9 +46,11 @@ async def _http_error(request: Request, error: Exception) -> Response:
             f"Unknown request URL: {request.method} {request.scope['path'][:200]}. /docs lists what there is."
         )
         return _response(request, NotFound(message, code="unknown_url"))
-    response = _response(
-        request, InvalidRequest(f"{request.method} is not allowed for this URL.", code="method_not_allowed")
-    )
+    if error.status_code == 405:
+        refusal = InvalidRequest(f"{request.method} is not allowed for this URL.", code="method_not_allowed")
+    else:
+        refusal = InvalidRequest("The request can't be read.")
+    response = _response(request, refusal)
     response.status_code = error.status_code
     response.headers.update(error.headers or {})
     return response

@@ -45,7 +45,9 @@ class EventStreamResponse:
         await self._send({"type": "http.response.body", "body": frames, "more_body": True})
 
     async def finish(self, frames: bytes = b"") -> None:
-        self.close()
+        self._timer.cancel()
+        if self._comment is not None and not self._comment.done():
+            await self._comment  # it may hold the response's head
         await self._send({"type": "http.response.body", "body": frames})
 
     def close(self) -> None:

@@ -17,6 +17,7 @@ import aiohttp
 from yarl import URL
 
 from app.core.http import failures
+from app.core.http.body import gather
 from app.core.http.coding import Inflater, inflater
 from app.core.http.tls import client_context
 from app.core.http.transport import MAX_BODY_BYTES, OutboundRequest, TransportSettings
@@ -51,16 +52,7 @@ class AiohttpResponse:
         self._inflater: Inflater | None = inflater(name, self.headers.get("content-encoding", ""))
 
     async def read(self, limit: int = MAX_BODY_BYTES) -> bytes:
-        received = bytearray()
-        chunks = self.chunks()
-        try:
-            async for chunk in chunks:
-                received += chunk
-                if len(received) > limit:
-                    raise failures.too_large(self._name, limit)
-        finally:
-            await chunks.aclose()
-        return bytes(received)
+        return await gather(self.chunks(), limit, self._name)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Mapping
 from typing import Protocol
 
 from app.core.http import failures
+from app.core.http.body import gather
 from app.core.http.coding import Inflater, inflater
 from app.core.http.transport import MAX_BODY_BYTES
 from app.domain.errors import PlatformError
@@ -113,16 +114,7 @@ class H1Response:
     async def read(self, limit: int = MAX_BODY_BYTES) -> bytes:
         if self._ended and self._error is None and self._inflater is None and self._held <= limit:
             return self._take()
-        received = bytearray()
-        chunks = self.chunks()
-        try:
-            async for chunk in chunks:
-                received += chunk
-                if len(received) > limit:
-                    raise failures.too_large(self._name, limit)
-        finally:
-            await chunks.aclose()
-        return bytes(received)
+        return await gather(self.chunks(), limit, self._name)
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         try:

@@ -59,6 +59,20 @@ async def post_json(
     return await _exchange(transport, request, decode_error, limit)
 
 
+async def open_good(
+    transport: Transport, request: OutboundRequest, decode_error: ErrorDecoder | None = None
+) -> InboundResponse:
+    """A 2xx answer, for the caller to read and close. Raises for any other as `get_json` does."""
+    response = await transport.open(request)
+    if 200 <= response.status < 300:
+        return response
+    async with aclosing(response):
+        body = await read_error(response)
+    if decode_error is None:
+        raise error_by_status(transport.name, response.status)
+    raise decode_error(response.status, response.headers, body)
+
+
 async def read_json(response: InboundResponse, *, provider: str, limit: int = MAX_JSON_BYTES) -> object:
     """The body as JSON, None when it is empty. Raises ProviderProtocolError; closing stays with the holder."""
     body = await response.read(limit)
@@ -96,10 +110,5 @@ def error_by_status(provider: str, status: int) -> PlatformError:
 async def _exchange(
     transport: Transport, request: OutboundRequest, decode_error: ErrorDecoder | None, limit: int
 ) -> object:
-    async with aclosing(await transport.open(request)) as response:
-        if 200 <= response.status < 300:
-            return await read_json(response, provider=transport.name, limit=limit)
-        body = await read_error(response)
-        if decode_error is None:
-            raise error_by_status(transport.name, response.status)
-        raise decode_error(response.status, response.headers, body)
+    async with aclosing(await open_good(transport, request, decode_error)) as response:
+        return await read_json(response, provider=transport.name, limit=limit)

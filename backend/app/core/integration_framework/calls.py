@@ -24,11 +24,6 @@ class PluginCalls:
         # The event loop itself holds tasks only weakly.
         self._abandoned: set[asyncio.Task[object]] = set()
 
-    @property
-    def abandoned(self) -> int:
-        """How many calls still run although nobody waits for them."""
-        return len(self._abandoned)
-
     async def run(self, what: str, call: Callable[[], Awaitable[T]], seconds: float) -> T:
         """The call's result, or its exception. `what` names it in messages.
 

@@ -120,8 +120,8 @@ class _Recorded:
             return
         self._ended = True
         usage = self._usage
-        if usage is None and outcome != "ok":
-            # A cut stream never tells its usage; a frame is about a token.
+        if usage is None and (self._call.stream or outcome != "ok"):
+            # A stream tells its usage only when asked, a cut one never; a frame is about a token.
             usage = Usage(output_tokens=self._frames, estimated=True)
         self._account.emit(self._call, outcome, self._first_event_at, usage)
 

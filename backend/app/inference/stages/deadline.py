@@ -4,6 +4,7 @@ One timer a stream, moved lazily: an event costs a clock reading, never a timer 
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
@@ -30,7 +31,9 @@ class Deadline:
     ) -> EventStream:
         """Returns once the first event is there. Raises UpstreamTimeout; DeadlineExceeded for the caller's own."""
         limits, deadline, now = self.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
-        total = limits.total if deadline is None else min(limits.total, deadline - now)
+        total = limits.total - (time.perf_counter() - attempt.call.started)
+        if deadline is not None:
+            total = min(total, deadline - now)
         patience = min(limits.first_token, total) if attempt.call.stream else total
         stream: EventStream | None = None
         alarm = _Alarm(patience)
@@ -38,6 +41,7 @@ class Deadline:
             stream = await proceed(attempt)
             first = await anext(stream)
         except BaseException as error:
+            alarm.off()
             if stream is not None:
                 await stream.aclose()
             if alarm.caused(error):
@@ -91,6 +95,7 @@ class _Timed:
     __slots__ = (
         "_asked",
         "_attempt",
+        "_closing",
         "_expired",
         "_first",
         "_idle",
@@ -110,10 +115,13 @@ class _Timed:
         self._total_at = total_at
         self._attempt = attempt
         self._loop = asyncio.get_running_loop()
-        self._asked = 0.0
+        self._asked = self._loop.time()
         self._task: asyncio.Task[object] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._closing: asyncio.Task[None] | None = None
         self._expired = False
+        if attempt.call.stream:
+            self._timer = self._loop.call_at(self._due(), self._look)
 
     def __aiter__(self) -> "_Timed":
         return self
@@ -122,6 +130,8 @@ class _Timed:
         if self._first is not None:
             first, self._first = self._first, None
             return first
+        if self._expired:
+            raise _too_late(self._attempt, "took longer than a request may.")
         self._asked = self._loop.time()
         self._task = asyncio.current_task()
         if self._timer is None:
@@ -145,10 +155,16 @@ class _Timed:
         return min(self._asked + self._idle, self._total_at)
 
     def _look(self) -> None:
-        """Expire only a wait for the upstream: while the caller reads slowly, the upstream is not at fault."""
+        """While the caller reads slowly the upstream is not at fault, so only the total limit counts then; and as
+        nobody can be told before the caller reads on, the upstream is let go at once.
+        """
         now = self._loop.time()
         if self._task is not None and now >= self._due():
             self._expired = True
             self._task.cancel()
+            return
+        if now >= self._total_at:
+            self._expired = True
+            self._closing = self._loop.create_task(self._stream.aclose())
             return
         self._timer = self._loop.call_at(max(self._due(), now + min(self._idle, 1.0)), self._look)

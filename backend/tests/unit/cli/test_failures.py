@@ -24,9 +24,14 @@ def test_nobody_there(command: Command, deserted: str, arguments: tuple[str, ...
     assert result.stderr == f"No platform answers at {deserted}: start one with `make run` or pass --url.\n"
 
 
-@pytest.mark.parametrize("port", [" ", ":x", "/"])
-def test_an_address_that_is_none(command: Command, port: str) -> None:
-    assert command("models", "list", "--url", f"ftp://nowhere{port}").exit_code == 2
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://nowhere", "ftp://nowhere:x", "http://", "http://127.0.0.1:abc", "127.0.0.1:99999", "http://[::1"],
+)
+def test_an_address_that_is_none(command: Command, url: str) -> None:
+    result = command("models", "list", "--url", url)
+    assert result.exit_code == 2
+    assert "is no address such as" in result.stderr
 
 
 def test_an_error_is_its_message(platform: FakePlatform, command: Command) -> None:

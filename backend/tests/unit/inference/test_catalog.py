@@ -1,5 +1,7 @@
 """What a model name means."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from app.domain.errors import ModelNotFound, UpstreamUnavailable
@@ -56,20 +58,39 @@ def test_a_model_whose_integration_sleeps_is_still_listed() -> None:
     assert shown == {"fast": True, "big": True, "llama": True, "org/tiny:1b": True, "dozy": False}
 
 
-def test_a_broken_source_leaves_the_old_snapshot_in_place() -> None:
-    sources = [source("ollama", "llama")]
+def test_a_source_that_cannot_tell_its_models_keeps_the_last_ones_and_hurts_no_other() -> None:
+    class Moody(ScriptedProvider):
+        broken = False
+
+        def models(self) -> Sequence[ModelInfo]:
+            if self.broken:
+                raise OSError("disk")
+            return super().models()
+
+    moody = Moody([], name="moody", models=["m"])
+    sources = [Source(source=moody, serving=True)]
     live = LiveCatalog(lambda: sources)
     live.rebuild()
-    before = live.current
+    moody.broken = True
+    sources.append(source("ollama", "llama"))
+    live.rebuild()
+    assert [entry.name for entry in live.current.entries()] == ["m", "llama"]
 
-    class Broken(ScriptedProvider):
-        def models(self) -> list[object]:  # type: ignore[override]
-            raise OSError("disk")
 
-    sources.append(Source(source=Broken([]), serving=True))
-    with pytest.raises(OSError, match="disk"):
-        live.rebuild({"new": []})
-    assert live.current is before
+def test_a_watcher_that_raises_stops_no_other_and_may_leave_twice() -> None:
+    live = LiveCatalog(list)
+    heard: list[int] = []
+
+    def fail() -> None:
+        raise ValueError
+
+    live.watch(fail)
+    leave = live.watch(lambda: heard.append(1))
+    live.rebuild()
+    leave()
+    leave()
+    live.rebuild()
+    assert heard == [1]
 
 
 def test_an_integration_that_goes_down_keeps_its_models_as_unavailable() -> None:

@@ -49,6 +49,13 @@ CASES = [
         ],
     ),
     (
+        "integrations:\n  a:\n    dependencies: [b, 'bad name!']",
+        [
+            f"{NAME}:3: integrations.a.dependencies[1]: is no name for an integration: use letters, digits, "
+            "'-', '_' and '.' (got 'bad name!')"
+        ],
+    ),
+    (
         "integrations:\n  a:\n    enabld: no",
         [f"{NAME}:3: integrations.a: unknown field 'enabld'; did you mean 'enabled'?"],
     ),
@@ -155,6 +162,14 @@ def test_all_sources_are_reported_at_once() -> None:
     Path(NAME).write_text("server: {host: '${MISSING}'}\nlimits: {json_depth: 0}")
     found = report({"LLM_PLATFORM_PORT": "x"}, {"log_level": "loud"})
     assert sorted(line.split(":")[0] for line in found) == ["--log-level", "LLM_PLATFORM_PORT", NAME, NAME]
+
+
+def test_a_log_has_it_on_one_line() -> None:
+    Path(NAME).write_text("server:\n  port: x\nlimits:\n  json_depth: 0")
+    with pytest.raises(ConfigError) as caught:
+        load_settings(None, {}, {})
+    assert caught.value.summary == "; ".join(str(caught.value).splitlines())
+    assert len(caught.value.problems) == 2
 
 
 def test_a_file_that_is_not_there() -> None:

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from app.api.rest.inference import Dialect, StreamEncoder
+from app.api.rest.openai.switch import FRONT_END
 from app.domain.chat import ChatResult
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import InternalError
@@ -18,8 +19,6 @@ from app.wire.openai_chat.stream_encoder import StreamEncoder as ChatStreamEncod
 from app.wire.openai_completions import request as completion_request
 from app.wire.openai_completions import response as completion_response
 from app.wire.openai_completions.stream import StreamEncoder as CompletionStreamEncoder
-
-FRONT_END = "openai_api"
 
 
 async def _fold(encode: Callable[[ChatResult], bytes], head: object, stream: EventStream) -> bytes:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
+from app.api.rest.openai.switch import openai_api_serves
 from app.inference.catalog import ModelEntry
 
-router = APIRouter(tags=["OpenAI"])
+router = APIRouter(tags=["OpenAI"], dependencies=[Depends(openai_api_serves)])
 
 
 @router.get("/v1/models", summary="List models")

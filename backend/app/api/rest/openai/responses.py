@@ -5,6 +5,7 @@ from functools import partial
 from app.api.context import ApiContext
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai.responses_state import ResponseState, decode
+from app.api.rest.openai.switch import FRONT_END
 from app.domain.events import EventStream
 from app.domain.ports import ResponseStore
 from app.domain.streams import collect
@@ -22,7 +23,7 @@ async def _fold(head: ResponsesHead, stream: EventStream) -> bytes:
 
 
 RESPONSES = Dialect(
-    name="openai_api",
+    name=FRONT_END,
     operation="chat",
     format=request.FORMAT,
     peek=request.peek,

@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal
 
 import msgspec
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from app.api.asgi import headers_of, read_body
@@ -11,6 +11,7 @@ from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.rest.openai.responses import response_state
 from app.api.rest.openai.responses_state import decode
+from app.api.rest.openai.switch import openai_api_serves
 from app.api.token_count import count_exactly
 from app.domain.errors import InvalidRequest, NotFound, UnsupportedFeature
 from app.domain.exchange import Encoded
@@ -21,7 +22,7 @@ from app.wire.json_text import parse_request
 from app.wire.openai_responses import request as wire
 from app.wire.openai_responses.history import listed
 
-router = APIRouter(prefix="/v1/responses", tags=["OpenAI"])
+router = APIRouter(prefix="/v1/responses", tags=["OpenAI"], dependencies=[Depends(openai_api_serves)])
 
 
 @router.get("/{id}", summary="Retrieve a stored response")

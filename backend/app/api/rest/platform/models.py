@@ -5,14 +5,14 @@ Which integration can do what is asked by port (ModelStore, ModelLoader), so a n
 
 import logging
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
 from app.api.models import owner
+from app.api.rest.bodies import read_value
 from app.api.rest.context import Administrator, Caller, Context
 from app.api.rest.json_response import JSON
 from app.domain.errors import InternalError, PlatformError
@@ -24,9 +24,16 @@ logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/models", tags=["Models"])
 
 
-class ModelName(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+class ModelName(msgspec.Struct, forbid_unknown_fields=True):
     model: str
+
+
+async def named_model(request: Request, context: Context, caller: Administrator) -> ModelName:
+    """The body, read only once the caller is known: FastAPI would read any size of it first."""
+    return await read_value(request, context.policy(), ModelName)
+
+
+Named = Annotated[ModelName, Depends(named_model)]
 
 
 @router.get("", summary="Every model with what is known of it")
@@ -46,7 +53,7 @@ async def list_models(context: Context, caller: Caller) -> Response:
 
 
 @router.post("/pull", summary="Fetch a model; progress comes as server-sent events")
-async def pull(name: ModelName, context: Context, caller: Administrator) -> Response:
+async def pull(name: Named, context: Context) -> Response:
     store, model = owner(context, name.model, ModelStore)
     steps = store.pull(model)
     first = await anext(steps, None)
@@ -54,14 +61,14 @@ async def pull(name: ModelName, context: Context, caller: Administrator) -> Resp
 
 
 @router.post("/load", summary="Bring a model into memory")
-async def load(name: ModelName, context: Context, caller: Administrator) -> Response:
+async def load(name: Named, context: Context) -> Response:
     loader, model = owner(context, name.model, ModelLoader)
     await loader.load(model)
     return JSON({"model": name.model, "loaded": True})
 
 
 @router.post("/unload", summary="Let a model go from memory")
-async def unload(name: ModelName, context: Context, caller: Administrator) -> Response:
+async def unload(name: Named, context: Context) -> Response:
     loader, model = owner(context, name.model, ModelLoader)
     await loader.unload(model)
     return JSON({"model": name.model, "loaded": False})

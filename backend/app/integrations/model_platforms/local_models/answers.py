@@ -1,7 +1,7 @@
 """An answer under way, as the EventStream that a caller holds."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.domain.events import Opaque, StreamEvent, UsageReported
@@ -29,24 +29,6 @@ class PassOn:
 
     def close(self) -> Sequence[StreamEvent]:
         return ()
-
-
-class Ready:
-    """An answer that is there already."""
-
-    def __init__(self, events: Iterable[StreamEvent]) -> None:
-        self._events = deque(events)
-
-    def __aiter__(self) -> "Ready":
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        if not self._events:
-            raise StopAsyncIteration
-        return self._events.popleft()
-
-    async def aclose(self) -> None:
-        self._events.clear()
 
 
 class Answer:

@@ -25,10 +25,6 @@ class Channel:
         self._failure: BaseException | None = None
         self._arrival = asyncio.Event()
 
-    @property
-    def held_bytes(self) -> int:
-        return self._held
-
     def put(self, chunk: bytes) -> bool:
         """From the thread: hand over `chunk`; True when nobody wants any more."""
         with self._changed:

@@ -30,7 +30,7 @@ MIN_METADATA_BYTES = 8 + 4 + 1
 MIN_TENSOR_BYTES = 8 + 4 + 4 + 8
 
 Scalar = int | float | bool | str
-_KEPT_ENDINGS = (".context_length", ".pooling_type", ".embedding_length")
+_KEPT_ENDINGS = (".context_length", ".pooling_type")
 
 
 class GgufError(Exception):
@@ -48,7 +48,6 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     kind: str = "model"
     name: str | None = None
     context_length: int | None = None
-    embedding_length: int | None = None
     quantization: str | None = None
     chat_template: str | None = None
     pooling: bool = False
@@ -213,7 +212,6 @@ def _header(version: int, kept: dict[str, Scalar], parameters: int) -> GgufHeade
         kind=_text(kept, "general.type") or "model",
         name=_text(kept, "general.name"),
         context_length=_natural(kept, f"{architecture}.context_length"),
-        embedding_length=_natural(kept, f"{architecture}.embedding_length"),
         quantization=None if file_type is None else FILE_TYPES.get(file_type),
         chat_template=_text(kept, "tokenizer.chat_template"),
         pooling=bool(_natural(kept, f"{architecture}.pooling_type")),

@@ -11,8 +11,9 @@ from app.domain.errors import PlatformError, UpstreamUnavailable
 from app.domain.events import EventStream, Opaque, UsageReported
 from app.domain.exchange import Exchange
 from app.domain.usage import Usage
+from app.integrations.kit.streams import ready
 from app.integrations.model_platforms.local_models import failures
-from app.integrations.model_platforms.local_models.answers import Answer, EventDecoder, PassOn, Ready
+from app.integrations.model_platforms.local_models.answers import Answer, EventDecoder, PassOn
 from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed
 from app.integrations.model_platforms.local_models.frames import Frames
 from app.integrations.model_platforms.local_models.questions import (
@@ -78,7 +79,7 @@ async def answer(
     except BaseException as error:
         release()
         if isinstance(error, EngineClosed):
-            raise _left(source) from None
+            raise left(source) from None
         raise
     frames = Frames(question, provider=source.provider, model=source.model, window=source.window)
     stream = Answer(channel, frames, decoder, release, provider=source.provider, model=source.model)
@@ -101,7 +102,7 @@ async def embedded(engine: Engine, body: bytes, source: Source) -> bytes:
     try:
         return await engine.embed(body)
     except EngineClosed:
-        raise _left(source) from None
+        raise left(source) from None
     except Exception as error:
         raise failures.from_exception(error, provider=source.provider, model=source.model) from None
 
@@ -125,12 +126,13 @@ def vectors(exchange: Exchange[EmbeddingRequest], body: bytes, source: Source) -
             envelope.error, provider=source.provider, model=source.model, window=source.window
         )
     if exchange.body_as(openai_embeddings.FORMAT) is None:
-        return Ready((openai_embeddings.decode_response(body, source.provider),))
+        return ready(openai_embeddings.decode_response(body, source.provider))
     usage = Usage(input_tokens=envelope.usage.prompt_tokens)
-    return Ready((Opaque(openai_embeddings.FORMAT, body, whole=True), UsageReported(usage=usage)))
+    return ready(Opaque(openai_embeddings.FORMAT, body, whole=True), UsageReported(usage=usage))
 
 
-def _left(source: Source) -> PlatformError:
+def left(source: Source) -> PlatformError:
+    """The model went while the request waited for a slot."""
     return UpstreamUnavailable(
         f"The local model '{source.model}' has left memory; try again.", provider=source.provider, retry_after=1.0
     )

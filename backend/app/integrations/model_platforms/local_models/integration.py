@@ -27,7 +27,7 @@ from app.domain.errors import ModelNotFound, PlatformError, UnsupportedFeature
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import Capability, ModelInfo, ModelsChanged
-from app.integrations.model_platforms.local_models import inference, runtime
+from app.integrations.model_platforms.local_models import counting, inference, runtime
 from app.integrations.model_platforms.local_models.answers import EventDecoder
 from app.integrations.model_platforms.local_models.engine import Engine
 from app.integrations.model_platforms.local_models.inference import Source, answer
@@ -43,7 +43,7 @@ _SMALL_BYTES = 64 << 20
 
 
 class CustomModelsIntegration(BaseIntegration):
-    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider and ModelLoader."""
+    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider, TokenCounter and ModelLoader."""
 
     settings_model = CustomModelsSettings
     settings: CustomModelsSettings
@@ -107,6 +107,8 @@ class CustomModelsIntegration(BaseIntegration):
         )
         if found == self._inventory:
             return
+        for file, reason in found.rejected.items() - self._inventory.rejected.items():
+            logger.warning("%s can't be used: %s", file, reason)
         vanished = self._inventory.models.keys() - found.models.keys()
         self._inventory = found
         self._changed()
@@ -135,6 +137,16 @@ class CustomModelsIntegration(BaseIntegration):
         finally:
             tenant.leave()
         return inference.vectors(exchange, body, self._source(model))
+
+    async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
+        """Loads the model. Raises what `chat` does, except that a prompt may be too long."""
+        model = self._find(exchange.model, "chat")
+        question, _ = inference.chat(exchange, model, self.name)
+        tenant = await self._residency.enter(model, "generation")
+        try:
+            return await counting.prompt_tokens(tenant.engine, question, self._source(model))
+        finally:
+            tenant.leave()
 
     async def load(self, model: str) -> None:
         """Raises ModelNotFound, UpstreamUnavailable, Overloaded."""

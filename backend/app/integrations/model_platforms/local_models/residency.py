@@ -59,7 +59,8 @@ class _Failure:
 class Residency:
     """`load` brings one model into memory; it raises LoadFailed or OSError. `changed` is called at each change.
 
-    `idle_seconds`: 0 keeps an unused model. `places`: how many may be in memory. `provider` is named in errors.
+    `idle_seconds`: 0 keeps an unused model. `places`: how many may be in memory, those on their way in and out
+    included. `provider` is named in errors.
     """
 
     def __init__(
@@ -81,6 +82,7 @@ class Residency:
         self._tenants: dict[Key, Tenant] = {}
         self._loads: dict[Key, asyncio.Task[Tenant]] = {}
         self._departures: dict[Key, asyncio.Task[None]] = {}
+        self._arriving = 0
         self._failures: dict[Key, _Failure] = {}
         self._closed = False
 
@@ -133,15 +135,19 @@ class Residency:
     async def close(self) -> None:
         """Stop every answer and free every model; nothing is loaded any more."""
         self._closed = True
+        # First, since a load may wait for a place that only the end of an answer makes free.
+        self._abandon_all()
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
+        self._abandon_all()
+        await asyncio.gather(*self._departures.values(), return_exceptions=True)
+
+    def _abandon_all(self) -> None:
         for key, tenant in list(self._tenants.items()):
             self._depart(key, tenant)
             tenant.abandon()
-        await asyncio.gather(*self._departures.values(), return_exceptions=True)
 
     def _loading(self, key: Key, model: LocalModel) -> "asyncio.Task[Tenant]":
-        if self._closed:
-            raise self._unavailable(model, "the platform is stopping", 1.0)
+        self._refuse_closed(model)
         task = self._loads.get(key)
         if task is None:
             self._refuse_failed(key, model)
@@ -158,11 +164,16 @@ class Residency:
             task.exception()
 
     async def _bring_in(self, key: Key, model: LocalModel) -> Tenant:
+        await self._free_place()
+        self._refuse_closed(model)
+        self._arriving += 1
         try:
             engine = await self._load(model, key[1])
         except (LoadFailed, OSError) as error:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
             raise self._failed(key, model, reason) from error
+        finally:
+            self._arriving -= 1
         self._failures.pop(key, None)
         tenant = Tenant(model, engine, self._clock)
         self._tenants[key] = tenant
@@ -170,6 +181,15 @@ class Residency:
             tenant.watch = asyncio.create_task(self._watch(key, tenant), name=f"idle {key}")
         self._changed()
         return tenant
+
+    async def _free_place(self) -> None:
+        """One that leaves has its place until it is gone. `_make_room` saw to it that enough are leaving."""
+        while len(self._tenants.keys() | self._departures.keys()) + self._arriving >= self._places:
+            await asyncio.wait(self._departures.values(), return_when=asyncio.FIRST_COMPLETED)
+
+    def _refuse_closed(self, model: LocalModel) -> None:
+        if self._closed:
+            raise self._unavailable(model, "the platform is stopping", 1.0)
 
     def _failed(self, key: Key, model: LocalModel, reason: str) -> UpstreamUnavailable:
         before = self._failures.get(key)

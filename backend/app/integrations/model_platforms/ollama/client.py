@@ -5,14 +5,13 @@ https://docs.ollama.com/api
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from typing import TypeVar
 
 import msgspec
 
-from app.core.http.requests import read_error
-from app.core.http.transport import InboundResponse, OutboundRequest, Transport
+from app.core.http import InboundResponse, OutboundRequest, Transport, open_good
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout
 from app.integrations.model_platforms.ollama import errors
 from app.wire.ndjson import LineSplitter
@@ -20,7 +19,6 @@ from app.wire.ndjson import LineSplitter
 T = TypeVar("T")
 
 _JSON = (("content-type", "application/json"),)
-_SUCCESS = range(200, 300)
 
 
 class Details(msgspec.Struct, frozen=True):
@@ -118,47 +116,36 @@ class OllamaClient:
 
     async def open(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> InboundResponse:
         """A response that says success, for the caller to read and close. Raises what any other status means."""
-        response = await self._transport.open(
+        return await self._opened(
             OutboundRequest(
                 method="POST", path=path, headers=_JSON, body=body, first_byte_timeout=first_byte_timeout
-            )
+            ),
+            model,
         )
-        if response.status in _SUCCESS:
-            return response
-        raise await self._refusal(response, model)
 
     async def read(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> bytes:
         """The whole body of an answer that may take as long as loading a model does."""
-        response = await self.open(path, body, model=model, first_byte_timeout=first_byte_timeout)
-        async with aclosing(response):
-            return await response.read()
+        return await _whole(await self.open(path, body, model=model, first_byte_timeout=first_byte_timeout))
 
     async def _ask(self, method: str, path: str, reply: type[T], model: str = "") -> T:
         return self._decode(await self._bounded(method, path, model=model), reply)
 
     async def _bounded(self, method: str, path: str, *, model: str) -> bytes:
+        body = msgspec.json.encode({"model": model}) if model else None
+        request = OutboundRequest(method=method, path=path, headers=_JSON if body else (), body=body)
         try:
             async with asyncio.timeout(self._timeout):
-                return await self._whole(method, path, model)
+                return await _whole(await self._opened(request, model))
         except TimeoutError:
             raise UpstreamTimeout(
                 f"'{self._provider}' gave no answer within {self._timeout:g} s.", provider=self._provider
             ) from None
 
-    async def _whole(self, method: str, path: str, model: str) -> bytes:
-        body = msgspec.json.encode({"model": model}) if model else None
-        response = await self._transport.open(
-            OutboundRequest(method=method, path=path, headers=_JSON if body else (), body=body)
-        )
-        if response.status not in _SUCCESS:
-            raise await self._refusal(response, model)
-        async with aclosing(response):
-            return await response.read()
+    async def _opened(self, request: OutboundRequest, model: str) -> InboundResponse:
+        def refusal(status: int, headers: Mapping[str, str], body: bytes) -> PlatformError:
+            return errors.decode(status, body, provider=self._provider, model=model, headers=headers)
 
-    async def _refusal(self, response: InboundResponse, model: str) -> PlatformError:
-        async with aclosing(response):
-            body = await read_error(response)
-        return errors.decode(response.status, body, provider=self._provider, model=model, headers=response.headers)
+        return await open_good(self._transport, request, refusal)
 
     def _decode(self, body: bytes, reply: type[T]) -> T:
         try:
@@ -167,3 +154,8 @@ class OllamaClient:
             raise ProviderProtocolError(
                 f"'{self._provider}' does not answer as Ollama does.", provider=self._provider
             ) from None
+
+
+async def _whole(response: InboundResponse) -> bytes:
+    async with aclosing(response):
+        return await response.read()

@@ -22,6 +22,7 @@ from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.streams import collect
 from app.domain.usage import Usage
+from app.integrations.kit.streams import ready
 from app.integrations.model_platforms.ollama.client import OllamaClient
 from app.integrations.model_platforms.ollama.library import ModelLibrary
 from app.integrations.model_platforms.ollama.request import (
@@ -33,7 +34,7 @@ from app.integrations.model_platforms.ollama.request import (
 )
 from app.integrations.model_platforms.ollama.response import StreamDecoder, decode_embeddings
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
-from app.integrations.model_platforms.ollama.streams import AnswerStream, ChainedStream, single
+from app.integrations.model_platforms.ollama.streams import ChainedStream, answer_stream
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,7 +92,7 @@ class Inference:
             model=terms.model,
             first_byte_timeout=self._settings.load_timeout,
         )
-        return single(
+        return ready(
             decode_embeddings(
                 body, provider=self._provider, model=terms.model, expected=len(exchange.request.inputs)
             )
@@ -122,7 +123,7 @@ class Inference:
         *,
         choice: int = 0,
         dropped: Sequence[str] = (),
-    ) -> AnswerStream:
+    ) -> EventStream:
         response = await self._client.open(
             path, body, model=terms.model, first_byte_timeout=self._settings.load_timeout
         )
@@ -134,7 +135,7 @@ class Inference:
             num_ctx=terms.num_ctx,
             dropped=dropped,
         )
-        return AnswerStream(response, decoder)
+        return answer_stream(response, decoder)
 
 
 def _generation(result: ChatResult) -> Generation:

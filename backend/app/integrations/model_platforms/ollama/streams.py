@@ -1,4 +1,4 @@
-"""Answers under way: what the ports return, and who closes the connection behind it."""
+"""Answers under way: what the ports return."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
@@ -7,6 +7,7 @@ from typing import Protocol
 from app.core.http.transport import InboundResponse
 from app.domain.events import EventStream, Started, StreamEvent, UsageReported
 from app.domain.usage import Usage
+from app.integrations.kit.streams import OwningStream
 
 
 class Decoder(Protocol):
@@ -17,32 +18,18 @@ class Decoder(Protocol):
     def close(self) -> Iterable[StreamEvent]: ...
 
 
-class AnswerStream:
-    """One response being read. Closing it before its first event closes the response too."""
+def answer_stream(response: InboundResponse, decoder: Decoder) -> OwningStream:
+    """The events in `response`, which is closed with the stream and at its end."""
+    return OwningStream(_decoded(response, decoder), response)
 
-    def __init__(self, response: InboundResponse, decoder: Decoder) -> None:
-        self._response = response
-        self._decoder = decoder
-        self._events = self._read()
 
-    def __aiter__(self) -> "AnswerStream":
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        return await self._events.__anext__()
-
-    async def aclose(self) -> None:
-        # A generator that was never asked for anything runs no `finally`, so the response is closed here as well.
-        await self._events.aclose()
-        await self._response.aclose()
-
-    async def _read(self) -> AsyncGenerator[StreamEvent, None]:
-        async with aclosing(self._response), aclosing(self._response.chunks()) as chunks:
-            async for chunk in chunks:
-                for event in self._decoder.feed(chunk):
-                    yield event
-            for event in self._decoder.close():
+async def _decoded(response: InboundResponse, decoder: Decoder) -> AsyncGenerator[StreamEvent, None]:
+    async with aclosing(response), aclosing(response.chunks()) as chunks:
+        async for chunk in chunks:
+            for event in decoder.feed(chunk):
                 yield event
+        for event in decoder.close():
+            yield event
 
 
 class ChainedStream:
@@ -87,8 +74,3 @@ class ChainedStream:
         self._input_tokens += event.usage.input_tokens
         self._output_tokens += event.usage.output_tokens
         return True
-
-
-async def single(event: StreamEvent) -> AsyncGenerator[StreamEvent, None]:
-    """A stream of one event. It holds nothing open."""
-    yield event

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.core.integration_framework import IntegrationConfig, IntegrationType
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, OPENAI_PROFILE, Profile
 
 
@@ -185,16 +184,3 @@ _CLOUDS = (
 )
 
 CATALOGUE: Mapping[str, Vendor] = {row.kind: row for row in (GENERIC, *_SELF_HOSTED, *_CLOUDS)}
-
-
-def configured_by(environment: Mapping[str, str]) -> list[IntegrationConfig]:
-    """An integration for each cloud whose key stands in `environment`, named by its kind."""
-    return [
-        IntegrationConfig(
-            name=vendor.kind,
-            type=IntegrationType.MODEL_PLATFORM,
-            settings={"api_key": environment[vendor.api_key_env]},
-        )
-        for vendor in CATALOGUE.values()
-        if vendor.api_key_env and environment.get(vendor.api_key_env)
-    ]

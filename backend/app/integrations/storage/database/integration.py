@@ -33,6 +33,9 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 WARM_UP_SECONDS = 2.0
+OPENING_SECONDS = 10.0
+"""What the first question may take besides: SQLAlchemy has to load."""
+
 SWEEP_SECONDS = 3600.0
 _DAY = 86_400.0
 _ROOM = "app.integrations.storage.database"
@@ -100,14 +103,14 @@ class DatabaseIntegration(BaseIntegration):
 
     async def _asked(self, question: "Callable[[ResponseTable], Awaitable[T]]") -> T:
         """Whatever goes wrong is UpstreamUnavailable or UpstreamTimeout."""
-        table = self._table or await self._open()
+        limit = self.settings.timeout + (OPENING_SECONDS if self._table is None else 0)
         try:
-            async with asyncio.timeout(self.settings.timeout):
-                return await question(table)
+            async with asyncio.timeout(limit):
+                return await question(self._table or await self._open())
         except PlatformError:
             raise
         except TimeoutError:
-            message = f"'{self.name}' gave no answer within {self.settings.timeout:g} s."
+            message = f"'{self.name}' gave no answer within {limit:g} s."
             raise UpstreamTimeout(message, provider=self.name) from None
         except Exception as error:
             logger.warning("%s: %s", self.name, type(error).__name__, exc_info=error)

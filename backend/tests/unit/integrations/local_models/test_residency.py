@@ -33,6 +33,7 @@ class House:
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
+        self.most_in_memory = 0
         self.residency = Residency(
             self._load, self._changed, self.clock, provider="custom", idle_seconds=idle, places=places
         )
@@ -40,6 +41,7 @@ class House:
     async def _load(self, model: LocalModel, mode: Mode) -> Engine:
         self.engines.append(Engine())
         await self.gate.wait()
+        self.most_in_memory = max(self.most_in_memory, sum(not engine.closed for engine in self.engines))
         if self.failure is not None:
             raise self.failure
         return self.engines[-1]
@@ -142,6 +144,46 @@ async def test_no_room_while_all_work(house: House) -> None:
     assert caught.value.retry_after == 1.0
     for tenant in tenants:
         tenant.leave()
+
+
+async def test_a_newcomer_waits_until_its_place_is_left() -> None:
+    house = House(places=1)
+    tenant = await house.residency.enter(A, "generation")
+    house.residency.dismiss("a")
+    newcomers = [asyncio.create_task(house.use(B)) for _ in range(2)]
+    await house.clock.settle()
+    assert len(house.engines) == 1
+    newcomers[0].cancel()
+    tenant.leave()
+    await newcomers[1]
+    assert house.most_in_memory == 1
+    assert [engine.closed for engine in house.engines] == [1, 0]
+    await house.residency.close()
+
+
+async def test_swapping_models_never_holds_more_than_there_are_places(house: House) -> None:
+    for one in (A, B, C, A, C, B):
+        await house.use(one)
+    assert house.most_in_memory == 2
+    house.gate.clear()
+    swaps = [asyncio.create_task(house.use(msgspec.structs.replace(A, id=name))) for name in "de"]
+    await house.clock.settle()
+    house.gate.set()
+    await asyncio.gather(*swaps)
+    assert house.most_in_memory == 2
+
+
+async def test_closing_turns_away_who_waits_for_a_place() -> None:
+    house = House(places=1)
+    await house.residency.enter(A, "generation")
+    house.residency.dismiss("a")
+    newcomer = asyncio.create_task(house.use(B))
+    await house.clock.settle()
+    async with asyncio.timeout(5):
+        await house.residency.close()
+    with pytest.raises(UpstreamUnavailable, match="stopping"):
+        await newcomer
+    assert [engine.closed for engine in house.engines] == [1]
 
 
 async def test_an_exchanged_file_is_loaded_anew(house: House) -> None:

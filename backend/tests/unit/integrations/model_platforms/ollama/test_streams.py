@@ -6,9 +6,9 @@ from contextlib import aclosing
 import pytest
 
 from app.domain.errors import UpstreamUnavailable
-from app.domain.events import Finished, Started, StreamEvent, TextDelta, UsageReported
+from app.domain.events import EventStream, Finished, Started, StreamEvent, TextDelta, UsageReported
 from app.domain.usage import Usage
-from app.integrations.model_platforms.ollama.streams import AnswerStream, ChainedStream
+from app.integrations.model_platforms.ollama.streams import ChainedStream, answer_stream
 
 
 class Response:
@@ -51,7 +51,7 @@ class Words:
 
 async def test_an_answer_read_to_its_end_closes_its_response() -> None:
     response = Response(b"a")
-    events = [event async for event in AnswerStream(response, Words())]
+    events = [event async for event in answer_stream(response, Words())]
     assert [type(event) for event in events] == [Started, TextDelta, Finished, UsageReported]
     assert response.closed
 
@@ -59,7 +59,7 @@ async def test_an_answer_read_to_its_end_closes_its_response() -> None:
 @pytest.mark.parametrize("events", [0, 1])
 async def test_an_answer_closed_early_closes_its_response(events: int) -> None:
     response = Response(b"a", b"b")
-    async with aclosing(AnswerStream(response, Words())) as stream:
+    async with aclosing(answer_stream(response, Words())) as stream:
         for _ in range(events):
             await anext(stream)
         assert not response.closed
@@ -68,7 +68,7 @@ async def test_an_answer_closed_early_closes_its_response(events: int) -> None:
 
 async def test_an_answer_that_fails_closes_its_response() -> None:
     response = Response(b"a", b"!")
-    stream = AnswerStream(response, Words())
+    stream = answer_stream(response, Words())
     with pytest.raises(UpstreamUnavailable):
         _ = [event async for event in stream]
     assert response.closed
@@ -77,11 +77,11 @@ async def test_an_answer_that_fails_closes_its_response() -> None:
 async def test_a_chain_starts_once_and_adds_up_the_usage() -> None:
     first, second = Response(b"a"), Response(b"b")
 
-    async def opener() -> AnswerStream:
+    async def opener() -> EventStream:
         assert first.closed
-        return AnswerStream(second, Words(choice=1))
+        return answer_stream(second, Words(choice=1))
 
-    events = [event async for event in ChainedStream(AnswerStream(first, Words()), [opener])]
+    events = [event async for event in ChainedStream(answer_stream(first, Words()), [opener])]
     assert events == [
         Started(id="a", model="m", created=0),
         TextDelta(text="a"),
@@ -97,10 +97,10 @@ async def test_a_chain_starts_once_and_adds_up_the_usage() -> None:
 async def test_a_chain_closed_early_closes_the_answer_under_way(events: int, opened: bool) -> None:
     first, second = Response(b"a"), Response(b"b")
 
-    async def opener() -> AnswerStream:
-        return AnswerStream(second, Words(choice=1))
+    async def opener() -> EventStream:
+        return answer_stream(second, Words(choice=1))
 
-    async with aclosing(ChainedStream(AnswerStream(first, Words()), [opener])) as stream:
+    async with aclosing(ChainedStream(answer_stream(first, Words()), [opener])) as stream:
         for _ in range(events):
             await anext(stream)
     assert first.closed

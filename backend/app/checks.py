@@ -18,7 +18,7 @@ from app.settings.problems import problems_of, suggestion
 IMPORT_SECONDS = 30.0
 
 
-def problems_with(loaded: LoadedSettings) -> list[Problem]:
+async def problems_with(loaded: LoadedSettings) -> list[Problem]:
     """Everything that would keep the platform, or a part of it, from working with these settings."""
     try:
         check_exposure(loaded.settings)
@@ -27,7 +27,7 @@ def problems_with(loaded: LoadedSettings) -> list[Problem]:
         problems = list(error.problems)
     configs = integration_configs(loaded.settings)
     problems += _strangers(loaded, [config.name for config in configs])
-    problems += asyncio.run(_faults(loaded, [config for config in configs if config.enabled]))
+    problems += await _faults(loaded, [config for config in configs if config.enabled])
     return problems
 
 
