@@ -73,7 +73,8 @@ class Platform:
         self._drains: list[asyncio.Task[None]] = []
         self._started = False
         self._tell_all = tell_all
-        self.settings = accepted(lambda: first or load()).settings
+        self._loaded = accepted(lambda: first or load())
+        self.settings = self._loaded.settings
         self._began_with = self.settings
         self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
@@ -136,11 +137,12 @@ class Platform:
 
     async def reload(self) -> Mapping[str, object]:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
-        settings = (await self._checked()).settings
+        loaded = await self._checked()
+        settings = loaded.settings
         fixed = [name for name in _FIXED if attrgetter(name)(settings) != attrgetter(name)(self._began_with)]
 
         def switch() -> None:
-            self.settings = settings
+            self._loaded, self.settings = loaded, settings
             self.policy = api_policy(settings)
             logging.getLogger().setLevel(settings.log_level.upper())
             self._deadline.timeouts = timeouts(settings)
@@ -177,9 +179,14 @@ class Platform:
         return {"status": "every worker reloads; GET /integrations/status shows this one's"}
 
     async def _checked(self) -> LoadedSettings:
-        """The settings as they stand now, checked as `config check` does. Raises ConfigError."""
+        """The settings as they stand now, checked as `config check` does. Raises ConfigError.
+
+        What is wrong already, with what runs now, is no reason to refuse a change of something else.
+        """
         loaded = accepted(self._load)
-        if problems := await problems_with(loaded):
+        known = {(problem.field, problem.message) for problem in await problems_with(self._loaded)}
+        problems = [each for each in await problems_with(loaded) if (each.field, each.message) not in known]
+        if problems:
             raise ConfigError(problems)
         return loaded
 

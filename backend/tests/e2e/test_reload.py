@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from tests.servers.asking import CHAT, MESSAGES, becomes, chat, model_names
 from tests.servers.echo_peer import EchoPeer, echo_peer
 from tests.servers.platform_process import PlatformProcess, platform_process
@@ -136,13 +138,38 @@ async def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(tmp_path: 
             assert (await chat(platform.port, "shared")).headers["x-llm-provider"] == "good"
 
 
+@pytest.mark.parametrize(
+    ("extra", "told"),
+    [
+        ("  other: gone/echo\n", "no integration 'gone'"),
+        ("integrations.x: 1\n", "integrations.x"),
+        ("  other: peer/echo\nlimits: {json_dept: 3}\n", "json_dept"),
+    ],
+)
+async def test_what_config_check_refuses_a_reload_refuses_too(tmp_path: Path, extra: str, told: str) -> None:
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "peer")
+        async with platform_process(tmp_path) as platform:
+            configure(tmp_path, peer, "peer", extra=extra)
+            reply = await post(platform.port, "/admin/reload", {})
+            assert reply.status == 400
+            assert told in reply.json()["error"]["message"]
+            assert (await chat(platform.port, "other")).status == 404
+            assert (await chat(platform.port, "shared")).status == 200
+
+
+NEW_SERVER = """
+server: {api_key: new-key, workers: 3}
+front_ends: {grpc: false}  # several workers need a fixed port for it
+limits: {body_bytes: 9}
+"""
+
+
 async def test_settings_of_the_server_change_too_or_say_that_they_need_a_restart(tmp_path: Path) -> None:
     async with echo_peer() as peer:
         configure(tmp_path, peer, "peer")
         async with platform_process(tmp_path) as platform:
-            configure(
-                tmp_path, peer, "peer", extra="server: {api_key: new-key, workers: 3}\nlimits: {body_bytes: 9}\n"
-            )
+            configure(tmp_path, peer, "peer", extra=NEW_SERVER)
             assert (await post(platform.port, "/admin/reload", {})).json()["needs_restart"] == ["server.workers"]
             assert (await chat(platform.port, "shared")).status == 401
             key = {"Authorization": "Bearer new-key"}

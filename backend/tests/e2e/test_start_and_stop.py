@@ -15,7 +15,7 @@ import pytest
 from tests.servers.asking import CHAT, MESSAGES, becomes, chat
 from tests.servers.echo_peer import EchoPeer, echo_peer
 from tests.servers.platform_process import PlatformProcess, platform_process, run_command
-from tests.servers.raw_client import Reply, connection, get, read_reply, request_bytes
+from tests.servers.raw_client import Reply, connection, get, post, read_reply, request_bytes
 
 WORKERS = [1, 2]
 
@@ -122,7 +122,8 @@ async def test_two_workers_serve_and_a_dead_one_is_replaced(tmp_path: Path) -> N
             assert not any(worker.is_running() for worker in workers)
 
 
-async def test_workers_reload_together(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way", ["SIGHUP", "POST /admin/reload"])
+async def test_workers_reload_together(tmp_path: Path, way: str) -> None:
     async with echo_peer() as peer:
         configure(tmp_path, peer)
         async with platform_process(tmp_path, "--workers", "2") as platform:
@@ -132,8 +133,34 @@ async def test_workers_reload_together(tmp_path: Path) -> None:
                 return all(reply.status == 200 for reply in replies)
 
             configure(tmp_path, peer, "models: {alias: peer/echo}\n")
-            platform.process.send_signal(signal.SIGHUP)
+            if way == "SIGHUP":
+                platform.process.send_signal(signal.SIGHUP)
+            else:
+                assert (await post(platform.port, "/admin/reload", {})).status == 200
             await becomes(known_to_both, 10.0)
+
+
+async def test_a_replaced_worker_begins_with_the_settings_that_were_accepted(tmp_path: Path) -> None:
+    """A file without the key, refused since others can reach the address, must not open the door by the back."""
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "server: {api_key: sk-test}\n")
+        async with platform_process(tmp_path, "--workers", "2") as platform:
+            configure(tmp_path, peer, "server: {host: 0.0.0.0}\n")
+            platform.process.send_signal(signal.SIGHUP)
+            await becomes(lambda: _is("the old one stays" in platform.log()), 10.0)
+            before = {worker.pid for worker in servers_of(platform)}
+            for pid in before:
+                os.kill(pid, signal.SIGKILL)
+
+            async def all_replaced() -> bool:
+                return len({worker.pid for worker in servers_of(platform)} - before) == 2
+
+            await becomes(all_replaced, 20.0)
+            assert {(await get(platform.port, "/v1/models")).status for _ in range(16)} == {401}
+
+
+async def _is(condition: bool) -> bool:
+    return condition
 
 
 async def test_workers_do_not_outlive_their_parent(tmp_path: Path) -> None:

@@ -211,7 +211,7 @@ class IntegrationManager:
 
         if not await self._fleet.until(settled, grace):
             slow = ", ".join(one.name for one in supervisors if not self._fleet.settled(one))
-            _log.info("still starting, while the platform goes on: %s", slow)
+            _log.info("after %g s these are still starting: %s", grace, slow)
 
     async def _hold(self, names: Iterable[str], reason: str) -> None:
         held = [self._fleet.find(name) for name in names]

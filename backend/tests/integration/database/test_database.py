@@ -14,7 +14,7 @@ import pytest
 
 from app.core.clock import Clock
 from app.core.integration_framework import IntegrationConfig, IntegrationConfigError, IntegrationNotReady
-from app.domain.errors import NotFound, UpstreamError, UpstreamTimeout
+from app.domain.errors import NotFound, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.domain.ports import ResponseStore
 from app.domain.responses import StoredResponse
 from app.integrations.storage.database import integration as module
@@ -143,10 +143,14 @@ async def test_what_is_past_its_time_is_gone_and_then_deleted(tmp_path: Path) ->
 async def test_the_upkeep_comes_by_itself(tmp_path: Path) -> None:
     clock = VirtualClock(START)
     async with running(tmp_path, clock, retention_days=1) as database:
+        await database.put_response(stored("older", created=START - DAY))
         await database.put_response(stored("old", created=START - DAY + 60))
-        await clock.advance(WARM_UP_SECONDS + SWEEP_SECONDS)
+        await clock.advance(WARM_UP_SECONDS)
         async with asyncio.timeout(5):
-            while ids(tmp_path):  # noqa: ASYNC110 - another thread's work has no event to wait for
+            while ids(tmp_path) != {"old"}:  # noqa: ASYNC110 - another thread's work has no event to wait for
+                await asyncio.sleep(0.01)
+            while ids(tmp_path):
+                await clock.advance(SWEEP_SECONDS)
                 await asyncio.sleep(0.01)
 
 
@@ -204,6 +208,23 @@ async def test_a_database_that_is_frozen_is_given_up(tmp_path: Path) -> None:
                 await database.put_response(stored("a"))
             connection.execute("ROLLBACK")
         await database.put_response(stored("b"))
+
+
+async def test_a_database_that_no_longer_opens_is_our_own_error(tmp_path: Path) -> None:
+    async with running(tmp_path) as database:
+        (tmp_path / "llm-platform.db").write_bytes(b"no database at all" * 100)
+        with pytest.raises(UpstreamUnavailable, match="'database' failed"):
+            await database.put_response(stored("a"))
+
+
+async def test_opening_has_a_limit_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "OPENING_SECONDS", 0.1)
+    async with running(tmp_path, timeout=0.1) as database:
+        with closing(sqlite3.connect(tmp_path / "llm-platform.db", isolation_level=None)) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(UpstreamTimeout, match=r"within 0\.2 s"):
+                await database.put_response(stored("a"))
+            connection.execute("ROLLBACK")
 
 
 async def test_after_its_end_it_opens_nothing(tmp_path: Path) -> None:

@@ -1,8 +1,7 @@
 """How many tokens a chat request is to a model: by its own template and tokenizer, with nothing written.
 
 llama.cpp tells the length of a prompt before it reads it, and that of one too long as it refuses it. So the
-question is asked as ever, waiting for a slot as ever, and given up at once. What a slot holds of an earlier prompt
-with the same beginning stays there.
+question is asked as ever, waiting for a slot as ever, and given up at once.
 """
 
 from typing import Any
@@ -29,7 +28,7 @@ class _First(msgspec.Struct, frozen=True):
 async def prompt_tokens(engine: Engine, question: Question, source: Source) -> int:
     """The `prompt_tokens` that an answer would report, or those of a prompt too long. Raises PlatformError."""
     try:
-        channel = await engine.generate("chat", question.body)
+        channel = await engine.glance(question.body)
     except EngineClosed:
         raise inference.left(source) from None
     try:

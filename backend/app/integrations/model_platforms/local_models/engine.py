@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from weakref import WeakSet
 
 from app.integrations.model_platforms.local_models.channel import Channel
 from app.integrations.model_platforms.local_models.runtime import Operation, Server
@@ -27,6 +28,7 @@ class Engine:
         self._slots = asyncio.Semaphore(slots)
         # Thread at work -> whom it writes to.
         self._running: dict[asyncio.Future[None], Channel | None] = {}
+        self._glances: WeakSet[Channel] = WeakSet()
 
     @property
     def running(self) -> int:
@@ -38,6 +40,20 @@ class Engine:
         await self._slots.acquire()
         channel = Channel(asyncio.get_running_loop())
         self._start(partial(_generate, operation=operation, request=request, channel=channel), channel)
+        return channel
+
+    async def glance(self, request: bytes) -> Channel:
+        """Start a chat answer of which only the beginning is wanted. The caller closes the channel soon.
+
+        Reading a prompt costs a slot what it knew of another. So all glances use the same one, unless an answer is
+        under way, which may be in that slot and go on for long.
+        """
+        await self._slots.acquire()
+        channel = Channel(asyncio.get_running_loop())
+        if all(other in self._glances for other in self._running.values()):
+            request = b'{"id_slot":0,' + request[1:]
+        self._glances.add(channel)
+        self._start(partial(_generate, operation="chat", request=request, channel=channel), channel)
         return channel
 
     async def embed(self, request: bytes) -> bytes:

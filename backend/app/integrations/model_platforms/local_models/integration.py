@@ -108,7 +108,7 @@ class CustomModelsIntegration(BaseIntegration):
         if found == self._inventory:
             return
         for file, reason in found.rejected.items() - self._inventory.rejected.items():
-            logger.warning("%s can't be used: %s", file, reason)
+            _log.warning("%s can't be used: %s", file, reason)
         vanished = self._inventory.models.keys() - found.models.keys()
         self._inventory = found
         self._changed()

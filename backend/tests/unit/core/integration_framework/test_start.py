@@ -1,4 +1,5 @@
 import asyncio
+import logging
 from typing import Any
 
 import pytest
@@ -95,6 +96,7 @@ async def test_bad_settings_fail_that_integration_alone() -> None:
 
 
 async def test_a_slow_one_does_not_hold_up_start_and_comes_up_later(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     world, gate = World(), asyncio.Event()
 
     async def wait(_: Scripted) -> None:

@@ -1,0 +1,148 @@
+"""One platform with every front-end on, over providers whose scripts change from scenario to scenario."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from enum import Enum
+from typing import Any
+
+from app.api.context import ApiContext
+from app.api.graphql.app import PATH as GRAPHQL
+from app.api.graphql.app import GraphQLApp
+from app.api.grpc.front_end import GrpcApi
+from app.api.identity import Authenticator
+from app.api.policy import ApiPolicy
+from app.api.rest.app import create_rest_app
+from app.api.websocket.app import websocket_endpoints
+from app.api.websocket.server import uvicorn_options
+from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
+from app.domain.errors import PlatformError
+from app.domain.events import EventStream, StreamEvent
+from app.domain.exchange import Exchange
+from app.enabled import FRONT_ENDS
+from app.inference.call import Call
+from app.inference.catalog import LiveCatalog, Source
+from app.inference.router import Router
+from app.inference.stages.account import Account, CallRecord
+from app.inference.stages.deadline import Deadline, Timeouts
+from app.testing.providers import ScriptedProvider, Step
+from tests.servers.serving import serving
+
+KEY = "sk-parity"
+MOST_BYTES = 2 * 2**20
+
+
+class Wait(Enum):
+    """Steps of a script beside those of ScriptedProvider: each becomes an event of its own when it is played."""
+
+    FOR_EVER = "for ever"
+    FOR_THE_READER = "until the caller has read some text"
+
+
+Script = Sequence[StreamEvent | BaseException | Wait]
+
+
+class Provider(ScriptedProvider):
+    """Reads the request, as a provider that speaks a format of its own does. `opened`: streams that it began."""
+
+    opened = 0
+
+    async def chat(self, exchange: Exchange[Any]) -> EventStream:
+        assert exchange.request is not None
+        stream = await super().chat(exchange)
+        self.opened += 1
+        return stream
+
+
+class Gateway:
+    """`refusal`: raised before a call reaches a provider, as by a limit."""
+
+    def __init__(self) -> None:
+        self.port = self.grpc_port = 0
+        self.providers: list[Provider] = []
+        self.begun: list[Call] = []
+        self.records: list[CallRecord] = []
+        self.read = asyncio.Event()
+        self.refusal: PlatformError | None = None
+        self.deadline = Deadline(Timeouts())
+        self.catalog = LiveCatalog(self._sources)
+        account = Account([self.records.append], [self.begun.append])
+        self.router = Router(self.catalog, call_stages=[account, self._limit], attempt_stages=[self.deadline])
+
+    def play(
+        self, *scripts: Script, timeouts: Timeouts | None = None, refusal: PlatformError | None = None
+    ) -> None:
+        """Forget the last scenario and set up the next: one provider a script, tried in their order."""
+        self.read = asyncio.Event()
+        self.providers = [
+            Provider([self._step(step) for step in script], name=f"provider-{place}")
+            for place, script in enumerate(scripts)
+        ]
+        self.begun.clear()
+        self.records.clear()
+        self.refusal = refusal
+        self.deadline.timeouts = timeouts or Timeouts()
+        self.catalog.rebuild()
+
+    @property
+    def asked(self) -> list[Exchange[Any]]:
+        return [exchange for provider in self.providers for exchange in provider.exchanges]
+
+    @property
+    def answering(self) -> bool:
+        return any(provider.opened for provider in self.providers)
+
+    @property
+    def settled(self) -> bool:
+        """Everything that was begun has ended, and every upstream is released."""
+        released = all(provider.closed == provider.opened for provider in self.providers)
+        return released and len(self.records) == len(self.begun)
+
+    def _step(self, step: StreamEvent | BaseException | Wait) -> Step:
+        if step is Wait.FOR_THE_READER:
+            return self.read
+        return asyncio.Event() if isinstance(step, Wait) else step
+
+    def _sources(self) -> list[Source]:
+        return [
+            Source(source=provider, serving=True, priority=place) for place, provider in enumerate(self.providers)
+        ]
+
+    async def _limit(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
+        if self.refusal is not None:
+            raise self.refusal
+        return await proceed(call)
+
+
+@asynccontextmanager
+async def gateway() -> AsyncIterator[Gateway]:
+    platform = Gateway()
+    settings = {"grpc": {"host": "127.0.0.1", "port": 0}}
+    manager = IntegrationManager(
+        Registry(FRONT_ENDS),
+        [
+            IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY, settings=settings.get(name, {}))
+            for name in FRONT_ENDS
+        ],
+    )
+    policy = ApiPolicy(
+        authenticator=Authenticator(KEY), body_bytes=MOST_BYTES, json_depth=64, comment_seconds=15.0
+    )
+    context = ApiContext(
+        router=platform.router, manager=manager, policy=lambda: policy, ready=lambda: True, reload=_reload
+    )
+    manager.share(ApiContext, context)
+    app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
+    await manager.start()
+    try:
+        front_end = manager.get_integration("grpc")
+        assert isinstance(front_end, GrpcApi)
+        platform.grpc_port = front_end.port
+        async with serving(app, **uvicorn_options(MOST_BYTES)) as platform.port:
+            yield platform
+    finally:
+        await manager.stop()
+
+
+async def _reload() -> Mapping[str, object]:
+    return {}
