@@ -158,7 +158,7 @@ def _reload(platform: bootstrap.Platform) -> None:
         try:
             await platform.reload()
         except ConfigError as error:
-            logger.error("the configuration was refused and the old one stays: %s", error)
+            logger.error("the configuration was refused and the old one stays: %s", error.summary)
         except Exception:
             logger.exception("defect in a reload")
 

@@ -68,7 +68,7 @@ def _accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings | None:
     try:
         return load()
     except ConfigError as error:
-        logger.error("the configuration was refused and the old one stays: %s", error)
+        logger.error("the configuration was refused and the old one stays: %s", error.summary)
         return None
 
 

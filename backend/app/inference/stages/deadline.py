@@ -29,7 +29,11 @@ class Deadline:
     async def __call__(
         self, attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]
     ) -> EventStream:
-        """Returns once the first event is there. Raises UpstreamTimeout; DeadlineExceeded for the caller's own."""
+        """Returns once the first event is there; an answer that does not stream, once it is whole: until then nobody
+        has seen any of it, so another target may still take over.
+
+        Raises UpstreamTimeout; DeadlineExceeded for the caller's own.
+        """
         limits, deadline, now = self.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
         total = limits.total - (time.perf_counter() - attempt.call.started)
         if deadline is not None:
@@ -40,6 +44,10 @@ class Deadline:
         try:
             stream = await proceed(attempt)
             first = await anext(stream)
+            if not attempt.call.stream:
+                events = [first, *[event async for event in stream]]
+                await stream.aclose()
+                return _Whole(events)
         except BaseException as error:
             alarm.off()
             if stream is not None:
@@ -53,6 +61,26 @@ class Deadline:
         finally:
             alarm.off()
         return _Timed(stream, first, limits.idle, now + total, attempt)
+
+
+class _Whole:
+    """An answer that is all there."""
+
+    __slots__ = ("_events",)
+
+    def __init__(self, events: list[StreamEvent]) -> None:
+        self._events = iter(events)
+
+    def __aiter__(self) -> "_Whole":
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        for event in self._events:
+            return event
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        return None
 
 
 class _Alarm:
