@@ -29,8 +29,8 @@ class Deadline:
     async def __call__(
         self, attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]
     ) -> EventStream:
-        """Returns once the first event is there; an answer that does not stream, once it is whole: until then nobody
-        has seen any of it, so another target may still take over.
+        """Returns once the first event is there, or all of an answer that does not stream: until then nobody has
+        seen any of it, so another target may still take over.
 
         Raises UpstreamTimeout; DeadlineExceeded for the caller's own.
         """
