@@ -57,6 +57,8 @@ def why_not(front_end: FrontEnd, scenario: Scenario) -> str | None:
         return None
     if scenario.needs == "pieces":
         return None if front_end.streams else "the answer comes whole"
+    if scenario.needs == "one piece":
+        return "the caller has seen the beginning" if front_end.streams else None
     return front_end.lacks.get(scenario.needs)
 
 

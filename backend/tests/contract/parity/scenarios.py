@@ -74,7 +74,7 @@ SAID = Outcome(text="Hello", finish="stop", usage=(3, 2, 0), record="ok")
 LOOK = Tool(name="look", parameters={"properties": {"at": {"type": "string"}}, "type": "object"})
 ROAM = Tool(name="roam", parameters={"properties": {}, "type": "object"})
 SCHEMA = {"properties": {"answer": {"type": "integer"}}, "required": ["answer"], "type": "object"}
-SHORT = Timeouts(first_token=0.05, idle=0.05, total=5.0)
+SHORT = Timeouts(first_token=0.05, idle=0.05, total=0.3)
 NONE_AT_ALL = Timeouts(first_token=0.05, idle=0.05, total=0.05)
 FAMILY = "né 👩\u200d👩\u200d👧 末"
 
@@ -304,7 +304,12 @@ FAILURES = [
     ),
     msgspec.structs.replace(
         _fine("a defect in mid-answer", None, (START, TextDelta(text="Hel"), ZeroDivisionError("a secret"))),
+        needs="pieces",
         wanted=_with(_CUT, error="server", record="internal"),
+    ),
+    msgspec.structs.replace(
+        _fine("a defect before the first word", None, (ZeroDivisionError("a secret"),)),
+        wanted=_failed("server", "unavailable"),
     ),
     msgspec.structs.replace(
         _fails("upstream hangs", UpstreamTimeout("Set by the script."), "timeout"),
@@ -327,8 +332,16 @@ FAILURES = [
         reached=2,
     ),
     msgspec.structs.replace(
+        _fine("another provider takes over from an answer that nobody has seen yet", None),
+        scripts=(_DIES, HELLO),
+        reached=2,
+        needs="one piece",
+        wanted=_with(SAID, closed=2),
+    ),
+    msgspec.structs.replace(
         _fine("no other provider takes over after the first word", None),
         scripts=(_DIES, HELLO),
+        needs="pieces",
         wanted=_with(_CUT, error="server", record="unavailable"),
     ),
     msgspec.structs.replace(

@@ -17,7 +17,7 @@ def texts(message: Any) -> list[str]:
 
 
 def read(usage: Any) -> int:
-    return usage["input_tokens"] + (usage.get("cache_read_input_tokens") or 0)
+    return int(usage["input_tokens"] + (usage.get("cache_read_input_tokens") or 0))
 
 
 @pytest.mark.parametrize("model", CHATTING)
