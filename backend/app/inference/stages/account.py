@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable, Sequence
 import msgspec
 
 from app.domain.embeddings import EmbeddingResult
-from app.domain.errors import PlatformError
-from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
+from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
+from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
 from app.domain.usage import Usage
 from app.inference.call import Call
 
@@ -75,9 +75,13 @@ class Account:
 
 
 class _Recorded:
-    """Hands every event on; knows at the end how many there were and what was used."""
+    """Hands every event on; knows at the end how many there were and what was used.
 
-    __slots__ = ("_account", "_call", "_ended", "_first_event_at", "_frames", "_stream", "_usage")
+    Also sees to it that an answer has an end: a provider that stops without one, or ends with "error", has failed,
+    and every front-end says so in its own way.
+    """
+
+    __slots__ = ("_account", "_call", "_ended", "_first_event_at", "_frames", "_stream", "_unfinished", "_usage")
 
     def __init__(self, account: Account, call: Call, stream: EventStream) -> None:
         self._account = account
@@ -86,6 +90,7 @@ class _Recorded:
         self._first_event_at = time.perf_counter()
         self._frames = 0
         self._usage: Usage | None = None
+        self._unfinished = False
         self._ended = False
 
     def __aiter__(self) -> "_Recorded":
@@ -94,7 +99,13 @@ class _Recorded:
     async def __anext__(self) -> StreamEvent:
         try:
             event = await self._stream.__anext__()
+            if type(event) is Finished:
+                self._finish(event)
         except StopAsyncIteration:
+            if self._unfinished:
+                cut = ProviderProtocolError(f"'{self._provider()}' stopped in the middle of its answer.")
+                self._end(_outcome(cut))
+                raise cut from None
             self._end("ok")
             raise
         except BaseException as error:
@@ -106,7 +117,19 @@ class _Recorded:
             self._usage = event.usage
         else:
             self._frames += 1
+            if type(event) is Started:
+                self._unfinished = True
         return event
+
+    def _finish(self, event: Finished) -> None:
+        self._unfinished = False
+        if event.reason == "error":
+            raise UpstreamError(
+                f"'{self._provider()}' failed in the middle of its answer.", provider=self._provider()
+            )
+
+    def _provider(self) -> str:
+        return self._call.attempts[-1].target.integration
 
     async def aclose(self) -> None:
         """Closing before the end means that the caller left."""

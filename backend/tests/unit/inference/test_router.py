@@ -189,3 +189,21 @@ async def test_a_provider_that_answers_nothing_is_a_protocol_error() -> None:
     router, _ = router_over(ScriptedProvider([]))
     with pytest.raises(ProviderProtocolError):
         await router.open(call_for())
+
+
+@pytest.mark.parametrize(
+    ("script", "raised"),
+    [
+        ([START, TextDelta(text="hel")], ProviderProtocolError),
+        ([START, TextDelta(text="hel"), Finished(reason="error")], UpstreamError),
+    ],
+    ids=["no end", "an end by error"],
+)
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_without_a_good_end_is_a_failure(
+    script: list[StreamEvent], raised: type[Exception], stream: bool
+) -> None:
+    router, records = router_over(ScriptedProvider(script))
+    with pytest.raises(raised):
+        await events_of(router, call_for(stream=stream))
+    assert records[0].outcome != "ok"
