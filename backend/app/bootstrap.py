@@ -179,14 +179,9 @@ class Platform:
         return {"status": "every worker reloads; GET /integrations/status shows this one's"}
 
     async def _checked(self) -> LoadedSettings:
-        """The settings as they stand now, checked as `config check` does. Raises ConfigError.
-
-        What is wrong already, with what runs now, is no reason to refuse a change of something else.
-        """
+        """The settings as they stand now, checked as `config check` does. Raises ConfigError."""
         loaded = accepted(self._load)
-        known = {(problem.field, problem.message) for problem in await problems_with(self._loaded)}
-        problems = [each for each in await problems_with(loaded) if (each.field, each.message) not in known]
-        if problems:
+        if problems := await problems_with(loaded, self._loaded):
             raise ConfigError(problems)
         return loaded
 

@@ -18,8 +18,12 @@ from app.settings.problems import problems_of, suggestion
 IMPORT_SECONDS = 30.0
 
 
-async def problems_with(loaded: LoadedSettings) -> list[Problem]:
-    """Everything that would keep the platform, or a part of it, from working with these settings."""
+async def problems_with(loaded: LoadedSettings, running: LoadedSettings | None = None) -> list[Problem]:
+    """Everything that would keep the platform, or a part of it, from working with these settings.
+
+    With `running`, only what would be new: what is wrong already is no reason to refuse a change of something
+    else, and an integration that hangs in its import is not imported again.
+    """
     try:
         check_exposure(loaded.settings)
         problems: list[Problem] = []
@@ -27,8 +31,12 @@ async def problems_with(loaded: LoadedSettings) -> list[Problem]:
         problems = list(error.problems)
     configs = integration_configs(loaded.settings)
     problems += _strangers(loaded, [config.name for config in configs])
-    problems += await _faults(loaded, [config for config in configs if config.enabled])
-    return problems
+    before: list[IntegrationConfig] = []
+    if running is not None:
+        before = integration_configs(running.settings)
+        known = {(each.field, each.message) for each in _strangers(running, [config.name for config in before])}
+        problems = [each for each in problems if (each.field, each.message) not in known]
+    return problems + await _faults(loaded, [each for each in configs if each.enabled and each not in before])
 
 
 def _strangers(loaded: LoadedSettings, known: Sequence[str]) -> Iterator[Problem]:

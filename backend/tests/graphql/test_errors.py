@@ -59,7 +59,7 @@ async def test_a_defect_is_logged_and_not_told(caplog: pytest.LogCaptureFixture)
         with caplog.at_level(logging.ERROR):
             reply = await platform.ask(GENERATE)
         [shown] = reply.json()["errors"]
-        assert shown["extensions"]["code"] == "INTERNAL"
+        assert shown["extensions"]["code"] == "UNAVAILABLE"
         assert b"secret" not in reply.body
         assert b"Traceback" not in reply.body
         assert "the secret of line 7" in caplog.text

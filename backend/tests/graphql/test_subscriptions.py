@@ -163,7 +163,7 @@ async def test_a_models_status_now_and_when_it_changes() -> None:
         second = (await client.receive())["payload"]["data"]["modelStatusUpdates"]
         assert second == {"id": "model", "status": "REMOVED"}
         await client.send(type="complete", id="1")
-        await eventually(lambda: catalog._watchers == [])
+        await eventually(lambda: not catalog._watchers)
 
 
 async def test_figures_when_they_have_changed() -> None:

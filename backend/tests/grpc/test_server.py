@@ -110,7 +110,7 @@ async def test_a_certificate_that_is_not_there_is_for_a_person_to_mend(tmp_path:
         status = platform.manager.status_of("grpc")
         assert status.state is IntegrationState.FAILED
         assert missing in status.reason
-        assert platform.catalog._watchers == []
+        assert not platform.catalog._watchers
 
 
 async def test_a_certificate_that_is_none_is_for_a_person_to_mend(tmp_path: Path) -> None:

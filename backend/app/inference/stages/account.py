@@ -3,6 +3,7 @@
 The outermost stage, so that it sees refusals too. Records go to sinks; a sink must be quick and must not raise.
 """
 
+import logging
 import time
 from asyncio import CancelledError
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,8 @@ from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamErro
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
 from app.domain.usage import Usage
 from app.inference.call import Call
+
+logger = logging.getLogger(__name__)
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,16 +104,11 @@ class _Recorded:
             event = await self._stream.__anext__()
             if type(event) is Finished:
                 self._finish(event)
-        except StopAsyncIteration:
-            if self._unfinished:
-                cut = ProviderProtocolError(f"'{self._provider()}' stopped in the middle of its answer.")
-                self._end(_outcome(cut))
-                raise cut from None
-            self._end("ok")
-            raise
         except BaseException as error:
-            self._end(_outcome(error))
-            raise
+            verdict = self._verdict(error)
+            if verdict is error:
+                raise
+            raise verdict from error
         if type(event) is Opaque:
             self._frames += event.data.count(b"\ndata:") + 1
         elif type(event) is UsageReported or type(event) is EmbeddingResult:
@@ -120,6 +118,24 @@ class _Recorded:
             if type(event) is Started:
                 self._unfinished = True
         return event
+
+    def _verdict(self, error: BaseException) -> BaseException:
+        """What the caller is to hear of the end, or of what broke the stream off; the call is recorded with it."""
+        verdict = error
+        if isinstance(error, StopAsyncIteration):
+            if not self._unfinished:
+                self._end("ok")
+                return error
+            verdict = ProviderProtocolError(
+                f"'{self._provider()}' stopped in the middle of its answer.", provider=self._provider()
+            )
+        elif isinstance(error, Exception) and not isinstance(error, PlatformError):
+            logger.exception("call %s: defect in integration '%s'", self._call.id, self._provider())
+            verdict = UpstreamError(
+                f"The integration '{self._provider()}' failed unexpectedly.", provider=self._provider()
+            )
+        self._end(_outcome(verdict))
+        return verdict
 
     def _finish(self, event: Finished) -> None:
         self._unfinished = False

@@ -305,7 +305,7 @@ FAILURES = [
     msgspec.structs.replace(
         _fine("a defect in mid-answer", None, (START, TextDelta(text="Hel"), ZeroDivisionError("a secret"))),
         needs="pieces",
-        wanted=_with(_CUT, error="server", record="internal"),
+        wanted=_with(_CUT, error="server", record="unavailable"),
     ),
     msgspec.structs.replace(
         _fine("a defect before the first word", None, (ZeroDivisionError("a secret"),)),
