@@ -1,5 +1,5 @@
 """A short way past ASGI for the hot endpoints: a whole answer in one write, and word of a client that left
-without a task that waits for it. Measured, each costs a tenth of a request through ASGI.
+without a task that waits for it. In a sampled profile the two sends of an answer alone were a tenth of a request.
 
 It is an extension: the endpoint finds it in its scope, and without it (another server, a middleware that must see
 what is sent) goes the ordinary way.

