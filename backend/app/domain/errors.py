@@ -3,6 +3,7 @@
     PlatformError
     ├── InvalidRequest            the caller must change the request
     │   ├── ContextLengthExceeded     the prompt does not fit the model
+    │   ├── ContentRefused            the provider's content policy forbids the request
     │   ├── UnsupportedFeature        the model or provider cannot do what was asked
     │   └── PayloadTooLarge           the body is over the limit
     ├── Unauthenticated           no credential, or one that is not known
@@ -65,14 +66,19 @@ class PlatformError(Exception):
         param: str | None = None,
         retry_after: float | None = None,
         provider: str | None = None,
+        rotated: bool = False,
     ) -> None:
-        """`code`: a stable machine word. `param`: the field at fault. `retry_after`: seconds."""
+        """`code`: a stable machine word. `param`: the field at fault. `retry_after`: seconds. `rotated`: the
+        provider refused one of the platform's keys and has another to try, so the same target may be asked again
+        at once.
+        """
         super().__init__(message)
         self.message = message
         self.code = code
         self.param = param
         self.retry_after = retry_after
         self.provider = provider
+        self.rotated = rotated
 
 
 class InvalidRequest(PlatformError):
@@ -81,6 +87,10 @@ class InvalidRequest(PlatformError):
 
 class ContextLengthExceeded(InvalidRequest):
     kind = ErrorKind.OUT_OF_RANGE
+
+
+class ContentRefused(InvalidRequest):
+    pass
 
 
 class UnsupportedFeature(InvalidRequest):

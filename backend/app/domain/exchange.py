@@ -26,10 +26,11 @@ class Exchange(Generic[R]):
     `model` is the provider's own name for the model. `encoded` is set when the request came in a wire format;
     a provider that speaks that format sends `body_as(format)` on and answers in Opaque events. `request` is the
     domain value, decoded on first use, so same-format traffic never pays for it.
-    `request_id` may be sent upstream.
+    `request_id` may be sent upstream. `dropped`: the provider notes here which fields of the request it had to
+    leave out; whoever asks why an answer is as it is will be told.
     """
 
-    __slots__ = ("_decode", "_request", "encoded", "model", "request_id", "stream")
+    __slots__ = ("_decode", "_request", "dropped", "encoded", "model", "request_id", "stream")
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Exchange(Generic[R]):
         self.encoded = encoded
         self.stream = stream
         self.request_id = request_id
+        self.dropped: list[str] = []
         self._decode = decode
         self._request: R | None = None
 
