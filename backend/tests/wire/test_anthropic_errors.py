@@ -22,6 +22,7 @@ def _classes(root: type[PlatformError]) -> Iterator[type[PlatformError]]:
 _WANT = {
     "InvalidRequest": (400, "invalid_request_error"),
     "ContextLengthExceeded": (400, "invalid_request_error"),
+    "ContentRefused": (400, "invalid_request_error"),
     "UnsupportedFeature": (400, "invalid_request_error"),
     "PayloadTooLarge": (413, "request_too_large"),
     "Unauthenticated": (401, "authentication_error"),

@@ -22,6 +22,7 @@ def _classes(root: type[PlatformError]) -> Iterator[type[PlatformError]]:
 _WANT = {
     "InvalidRequest": (400, "invalid_request_error", None, None),
     "ContextLengthExceeded": (400, "invalid_request_error", "context_length_exceeded", None),
+    "ContentRefused": (400, "invalid_request_error", "content_policy_violation", None),
     "UnsupportedFeature": (400, "invalid_request_error", "unsupported_feature", None),
     "PayloadTooLarge": (413, "invalid_request_error", "request_too_large", None),
     "Unauthenticated": (401, "invalid_request_error", "invalid_api_key", None),

@@ -6,6 +6,7 @@ import msgspec
 
 from app.domain.errors import (
     BudgetExceeded,
+    ContentRefused,
     ContextLengthExceeded,
     ErrorKind,
     ModelNotFound,
@@ -57,6 +58,7 @@ BY_KIND: dict[ErrorKind, Shape] = {
 BY_CLASS: dict[type[PlatformError], Shape] = {
     PayloadTooLarge: Shape(413, _REQUEST, "request_too_large"),
     ContextLengthExceeded: Shape(400, _REQUEST, "context_length_exceeded"),
+    ContentRefused: Shape(400, _REQUEST, "content_policy_violation"),
     UnsupportedFeature: Shape(400, _REQUEST, "unsupported_feature"),
     ModelNotFound: Shape(404, _REQUEST, "model_not_found", "model"),
     BudgetExceeded: Shape(429, "insufficient_quota", "insufficient_quota"),

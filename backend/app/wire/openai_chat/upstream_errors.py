@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from app.domain.errors import (
+    ContentRefused,
     ContextLengthExceeded,
     InvalidRequest,
     ModelNotFound,
@@ -34,6 +35,7 @@ _TOO_LONG = re.compile(
     r"|exceeds the maximum number of tokens|too large for model with \d+ maximum context"
 )
 _NO_MODEL = re.compile(r"(?i)model\b.{0,300}?(?:not found|does not exist|not exist|unknown|no such|not available)")
+_POLICY = ("content_policy_violation", "content_filter", "moderation_blocked")
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "credits_exhausted")
 
 
@@ -132,6 +134,9 @@ def _callers_fault(status: int, failure: _Failure, provider: str) -> PlatformErr
         return UnsupportedFeature(message, code="unsupported_endpoint", provider=provider)
     if status == 413:
         return PayloadTooLarge(_words(failure, f"The request is too large for {provider}."), provider=provider)
+    if failure.code in _POLICY:
+        message = _words(failure, f"The content policy of {provider} forbids this request.")
+        return ContentRefused(message, code="content_policy_violation", provider=provider)
     message = _words(failure, f"{provider} refused the request (status {status}).")
     param = redact(failure.param, 100) if failure.param else None
     return InvalidRequest(message, code=_safe_code(failure.code), param=param, provider=provider)
