@@ -222,7 +222,7 @@ def routes(settings: Settings) -> Routes:
     return {
         name: [
             Route(integration=each.integration, model=each.model, priority=each.priority, weight=each.weight)
-            for each in targets
+            for each in model.targets
         ]
-        for name, targets in settings.models.items()
+        for name, model in settings.models.items()
     }

@@ -13,7 +13,7 @@ from app.enabled import FRONT_ENDS, integration_configs
 from app.integrations.builtin import BUILTIN
 from app.settings import ConfigError, LoadedSettings, Problem, check_exposure
 from app.settings.origins import FieldPath, written
-from app.settings.problems import problems_of, suggestion
+from app.settings.problems import as_written, problems_of, suggestion
 
 IMPORT_SECONDS = 30.0
 
@@ -42,10 +42,11 @@ async def problems_with(loaded: LoadedSettings, running: LoadedSettings | None =
 def _strangers(loaded: LoadedSettings, known: Sequence[str]) -> Iterator[Problem]:
     """Names of integrations that are none."""
     settings = loaded.settings
-    for name, targets in settings.models.items():
-        for index, target in enumerate(targets):
+    for name, model in settings.models.items():
+        for index, target in enumerate(model.targets):
             if target.integration not in known:
-                yield _stranger(loaded, ("models", name, index, "target"), target.integration, known)
+                path = as_written(("models", name, "targets", index, "target"), loaded.layer)
+                yield _stranger(loaded, path, target.integration, known)
     for name, integration in settings.integrations.items():
         for dependency in integration.dependencies:
             if dependency not in known:

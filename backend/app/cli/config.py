@@ -85,10 +85,16 @@ def _text(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_text(each) for each in value) or "none"
     if isinstance(value, dict):
-        return _target(value) if "target" in value else "none" if not value else str(value)
+        return _target(value) if "target" in value else _fields(value)
     return str(value)
 
 
+def _fields(value: dict[str, Any]) -> str:
+    """A model reads like its short form: its targets, then what else was set."""
+    rest = [f"{name}: {_text(each)}" for name, each in value.items() if name != "targets"]
+    return "; ".join([*([_text(value["targets"])] if "targets" in value else []), *rest]) or "none"
+
+
 def _target(target: dict[str, Any]) -> str:
-    notes = [f"{name} {target[name]:g}" for name in ("weight", "priority") if target[name] != 1]
+    notes = [f"{name} {value:g}" for name, value in target.items() if name != "target"]
     return f"{target['target']} ({', '.join(notes)})" if notes else str(target["target"])

@@ -11,6 +11,7 @@ from app.settings.exposure import check_exposure
 from app.settings.loading import LoadedSettings, load_settings
 from app.settings.origins import Origin
 from app.settings.problems import ConfigError, Problem
+from app.settings.routing import ModelSettings, RoutingSettings, TargetSettings
 from app.settings.schema import (
     FrontEndSettings,
     IntegrationSettings,
@@ -18,7 +19,6 @@ from app.settings.schema import (
     RetrySettings,
     ServerSettings,
     Settings,
-    TargetSettings,
     TimeoutSettings,
 )
 
@@ -28,9 +28,11 @@ __all__ = [
     "IntegrationSettings",
     "LimitSettings",
     "LoadedSettings",
+    "ModelSettings",
     "Origin",
     "Problem",
     "RetrySettings",
+    "RoutingSettings",
     "ServerSettings",
     "Settings",
     "TargetSettings",

@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 from app.settings.loading import LoadedSettings
 from app.settings.origins import FieldPath, Origin, written
 from app.settings.redaction import redacted
-from app.settings.schema import TargetSettings
 
 
 class Row(NamedTuple):
@@ -18,19 +17,17 @@ class Row(NamedTuple):
 
 
 def explain(loaded: LoadedSettings) -> list[Row]:
-    """One row a value. A list is one row, and so is a model with all its targets."""
+    """One row a value. A list is one row, and so is a model, with what was set of it alone."""
     values = redacted(loaded.settings, (), loaded.layer.secrets)
-    values["models"] = {name: _targets(targets) for name, targets in loaded.settings.models.items()}
+    values["models"] = {
+        name: model.model_dump(exclude_unset=True, mode="json") for name, model in loaded.settings.models.items()
+    }
     return [Row(written(path), value, loaded.origin(written(path))) for path, value in _leaves(values, ())]
 
 
 def _leaves(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
-    if isinstance(value, Mapping) and value:
+    if isinstance(value, Mapping) and value and path[:-1] != ("models",):
         for key, each in value.items():
             yield from _leaves(each, (*path, key))
     else:
         yield path, value
-
-
-def _targets(targets: tuple[TargetSettings, ...]) -> list[dict[str, Any]]:
-    return [target.model_dump() for target in targets]

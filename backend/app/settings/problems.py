@@ -81,7 +81,7 @@ def problems_of(
 
 def _problem(detail: ErrorDetails, layer: Layer, schema: type[BaseModel], base: FieldPath) -> Problem:
     inner = tuple(part for part in detail["loc"] if part != "[key]")
-    path = base + inner
+    path = as_written(base + inner, layer)
     place = _nearest(path, layer)
     origin = layer.origins.get(place)
     unknown = detail["type"] == "extra_forbidden"
@@ -90,6 +90,15 @@ def _problem(detail: ErrorDetails, layer: Layer, schema: type[BaseModel], base: 
         shown = place if not unknown else shown
     message = _unknown(inner, schema) if unknown else _sentence(detail) + _got(detail, path, layer)
     return Problem(origin.where if origin else "", written(shown), message)
+
+
+def as_written(path: FieldPath, layer: Layer) -> FieldPath:
+    """`path` without the fields that a short form leaves out, as `targets` in `models: {fast: [a/b, c/d]}`."""
+    for at, part in enumerate(path):
+        node = path[:at]
+        if part == "targets" and node in layer.origins and (*node, part) not in layer.origins:
+            return node + path[at + 1 :]
+    return path
 
 
 def _nearest(path: FieldPath, layer: Layer) -> FieldPath:

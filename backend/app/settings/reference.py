@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 from pydantic import BaseModel
 
@@ -36,8 +36,14 @@ def entries(model: type[BaseModel] = Settings, prefix: FieldPath = ()) -> Iterat
             default = "required" if field.is_required() else field.default
             yield Entry((*prefix, name), default, field.description or "")
         else:
-            own_name = () if field.annotation is inner else ("<name>",)
-            yield from entries(inner, (*prefix, name, *own_name))
+            yield from entries(inner, (*prefix, name, *_between(field.annotation, inner)))
+
+
+def _between(annotation: Any, inner: type[BaseModel]) -> FieldPath:
+    """What stands between a field and the fields of the model in it."""
+    if get_origin(annotation) is dict:
+        return ("<name>",)
+    return ("[]",) if get_origin(annotation) is tuple else ()
 
 
 def tables() -> str:
@@ -62,7 +68,7 @@ def _table(title: str, found: list[Entry]) -> str:
         if entry.path[0] != "models":
             names.append(long_name(entry.path).replace("<NAME>", "NAME"))
         variables = "<br>".join(f"`{name}`" for name in names)
-        shown = ".".join(map(str, entry.path))
+        shown = ".".join(map(str, entry.path)).replace(".[]", "[]")
         lines.append(f"| `{shown}` | {_default(entry.default)} | {variables} | {entry.meaning} |")
     return "\n".join(lines)
 
@@ -74,7 +80,7 @@ def _default(value: Any) -> str:
         return f"`{str(value).lower()}`"
     if isinstance(value, int) and value and value % 2**20 == 0:
         return f"`{value // 2**20}MiB`"
-    return value if value == "required" else f"`{value}`"
+    return value if value == "required" else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"
 
 
 def _providers() -> str:

@@ -8,25 +8,13 @@ import re
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
+from app.settings.routing import CacheSettings, ModelSettings, PriceSettings, RoutingSettings
+from app.settings.section import Section
 
-_STRICT = ConfigDict(extra="forbid", frozen=True, validate_default=False, hide_input_in_errors=True)
 _INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
-def _without_nulls(value: Any) -> Any:
-    """A key with nothing behind it, as when its lines are commented out, is a key that is not there."""
-    if isinstance(value, dict):
-        return {key: each for key, each in value.items() if each is not None}
-    return value
-
-
-class Section(BaseModel):
-    model_config = _STRICT
-
-    _drop_nulls = model_validator(mode="before")(_without_nulls)
 
 
 def _secret_text(value: SecretStr) -> SecretStr:
@@ -152,51 +140,11 @@ class IntegrationSettings(Section):
     )
 
 
-class TargetSettings(Section):
-    """Where a model name leads: a model at an integration. Written short as its `target` alone."""
-
-    target: str = Field(description="`integration/model`.")
-    weight: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        default=1, description="Share of the requests among targets of one priority."
-    )
-    priority: Whole = Field(default=1, description="Lower ones are tried first.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: object) -> object:
-        return {"target": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _names_both(self) -> "TargetSettings":
-        if not self.integration or not self.model:
-            raise ValueError("must be written as integration/model")
-        return self
-
-    @property
-    def integration(self) -> str:
-        return self.target.partition("/")[0]
-
-    @property
-    def model(self) -> str:
-        """The integration's own name of the model; it may hold slashes."""
-        return self.target.partition("/")[2]
-
-
-def _several(value: object) -> object:
-    """One target may stand without a list around it."""
-    if isinstance(value, str | dict | TargetSettings):
-        return (value,)
-    return value
-
-
 def _integrations(value: object) -> object:
     """`ollama:` with nothing below it means: with its defaults."""
     if isinstance(value, dict):
         return {name: {} if each is None else each for name, each in value.items()}
     return value
-
-
-Targets = Annotated[tuple[TargetSettings, ...], BeforeValidator(_several), Field(min_length=1)]
 
 
 class Settings(Section):
@@ -216,6 +164,12 @@ class Settings(Section):
     integrations: Annotated[dict[IntegrationName, IntegrationSettings], BeforeValidator(_integrations)] = Field(
         default={}, description="Integrations by name."
     )
-    models: dict[str, Targets] = Field(
+    models: dict[str, ModelSettings] = Field(
         default={}, description="Names that callers may use, each with its targets."
+    )
+    aliases: dict[str, str] = Field(default={}, description="Further names of models: `name: model`.")
+    routing: RoutingSettings = RoutingSettings()
+    cache: CacheSettings = CacheSettings()
+    prices: dict[str, PriceSettings] = Field(
+        default={}, description="Prices of models by name, `integration/model` or a pattern with `*`."
     )

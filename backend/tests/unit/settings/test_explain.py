@@ -20,5 +20,5 @@ def test_every_setting_has_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert rows["integrations.a.settings.one"][1:] == (1, Origin("file", "llm-platform.yaml:4"))
     assert rows["integrations.a.dependencies"][1:] == (["b"], Origin("file", "llm-platform.yaml:4"))
     assert rows["integrations.b.enabled"][1:] == (True, Origin("default"))
-    assert rows['models."llama3.1"'].value == [{"target": "a/b", "weight": 1, "priority": 1}]
+    assert rows['models."llama3.1"'].value == {"targets": [{"target": "a/b"}]}
     assert rows['models."llama3.1"'].origin == Origin("file", "llm-platform.yaml:2")

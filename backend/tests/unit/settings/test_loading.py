@@ -119,13 +119,13 @@ def test_a_provider_in_the_environment_is_an_integration(name: str, integration:
     ],
 )
 def test_models(value: str, targets: list[tuple[object, ...]]) -> None:
-    found = load(f"models: {{fast: {value}}}").settings.models["fast"]
+    found = load(f"models: {{fast: {value}}}").settings.models["fast"].targets
     assert [(each.integration, each.model, each.weight, each.priority) for each in found] == targets
 
 
 def test_a_model_from_the_environment() -> None:
     loaded = load("models: {fast: [a/b, c/d]}", {"LLM_PLATFORM_MODELS__FAST": "e/f"})
-    assert [each.target for each in loaded.settings.models["fast"]] == ["e/f"]
+    assert [each.target for each in loaded.settings.models["fast"].targets] == ["e/f"]
 
 
 def test_nothing_behind_a_key() -> None:

@@ -64,6 +64,17 @@ CASES = [
         [f"{NAME}:3: integrations.a.retry_config: unknown field 'max_retrys'; did you mean 'max_retries'?"],
     ),
     ("models:\n  fast: llama", [f"{NAME}:2: models.fast: must be written as integration/model (got 'llama')"]),
+    (
+        "models:\n  fast:\n    targets: [a/b]\n    strategy: fastest",
+        [
+            f"{NAME}:4: models.fast.strategy: must be 'weighted', 'priority', 'least_busy', 'lowest_latency', "
+            "'cheapest', 'sticky', 'sticky_prefix' or 'auto' (got 'fastest')"
+        ],
+    ),
+    (
+        "models:\n  fast: {targets: [a/b], retires: 1}",
+        [f"{NAME}:2: models.fast: unknown field 'retires'; did you mean 'retries'?"],
+    ),
     ("models:\n  fast: []", [f"{NAME}:2: models.fast: must not be empty (got a list)"]),
     ("models:\n  fast:\n  - weight: 1", [f"{NAME}:3: models.fast[0].target: is required"]),
     (
@@ -78,7 +89,7 @@ CASES = [
         "_env_file: /etc/passwd",
         [
             f"{NAME}:1: unknown field '_env_file'; the fields are env, log_level, server, limits, timeouts, "
-            "front_ends, integrations, models"
+            "front_ends, integrations, models, aliases, routing, cache, prices"
         ],
     ),
     ("server:\n  host: ${HOME_OF_IT}", [f"{NAME}:2: server.host: the environment variable HOME_OF_IT is not set"]),

@@ -25,7 +25,7 @@ def test_every_setting_is_explained() -> None:
 def test_the_example_loads() -> None:
     settings = load_settings(EXAMPLE, {}, {}).settings
     assert settings.integrations["vllm-west"].settings["headers"] == {"x-team": "research"}
-    assert [target.priority for target in settings.models["smart"]] == [1, 1, 2]
+    assert [target.priority for target in settings.models["smart"].targets] == [1, 1, 2]
     assert not settings.integrations["groq"].enabled
 
 
