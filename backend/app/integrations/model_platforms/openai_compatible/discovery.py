@@ -4,15 +4,15 @@ Where a record does not tell what a model can do, its name must; that is a guess
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from app.core.http import Transport, get_json
-from app.domain.errors import NotFound, ProviderProtocolError, UpstreamAuthFailed, UpstreamError
+from app.domain.errors import NotFound, UpstreamAuthFailed, UpstreamError
 from app.domain.models import Capability, ModelInfo
+from app.integrations.kit.listing import Record, number, records, shows, text
 from app.integrations.kit.probe import Models
 from app.integrations.model_platforms.openai_compatible.catalogue import Vendor
 
-Record = Mapping[str, object]
 Capabilities = frozenset[Capability]
 
 _TEXT: Capabilities = frozenset({"chat", "completion"})
@@ -65,9 +65,9 @@ async def discover(transport: Transport, vendor: Vendor, patience: float) -> Mod
     listing = await _listing(transport, vendor, patience)
     if listing is None:
         return None
-    records = _records(listing, transport.name)
-    facts = await _facts(transport, vendor, patience) if len(records) == 1 else {}
-    return tuple(describe(record, facts, vendor, transport.name) for record in records)
+    entries = records(listing, transport.name)
+    facts = await _facts(transport, vendor, patience) if len(entries) == 1 else {}
+    return tuple(describe(record, facts, vendor, transport.name) for record in entries)
 
 
 def describe(record: Record, facts: Record, vendor: Vendor, provider: str) -> ModelInfo:
@@ -78,16 +78,16 @@ def describe(record: Record, facts: Record, vendor: Vendor, provider: str) -> Mo
         id=str(record["id"]),
         provider=provider,
         capabilities=_capabilities(record, facts, vendor),
-        context_window=_number(sources, vendor.context_fields),
-        max_output_tokens=_number(sources, ("max_completion_tokens", "top_provider.max_completion_tokens")),
-        size_bytes=_number(sources, ("meta.size",)),
-        format=_text(record, "compatibility_type"),
-        quantization=_text(record, "quantization"),
-        family=_text(record, "arch"),
+        context_window=number(sources, vendor.context_fields),
+        max_output_tokens=number(sources, ("max_completion_tokens", "top_provider.max_completion_tokens")),
+        size_bytes=number(sources, ("meta.size",)),
+        format=text(record, "compatibility_type"),
+        quantization=text(record, "quantization"),
+        family=text(record, "arch"),
         loaded=None if state is None else state == "loaded",
-        created=_number(sources, ("created",)) or 0,
-        owned_by=_text(record, "owned_by") or _text(record, "publisher"),
-        description=_text(record, "description"),
+        created=number(sources, ("created",)) or 0,
+        owned_by=text(record, "owned_by") or text(record, "publisher"),
+        description=text(record, "description"),
     )
 
 
@@ -104,14 +104,6 @@ async def _listing(transport: Transport, vendor: Vendor, patience: float) -> obj
         except NotFound:
             continue
     return None
-
-
-def _records(listing: object, provider: str) -> tuple[Record, ...]:
-    """Together AI answers with the bare array."""
-    entries = listing.get("data") if isinstance(listing, dict) else listing
-    if not isinstance(entries, list):
-        raise ProviderProtocolError(f"'{provider}' lists its models in an unknown form.", provider=provider)
-    return tuple(entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str))
 
 
 async def _facts(transport: Transport, vendor: Vendor, patience: float) -> Record:
@@ -133,36 +125,9 @@ def _capabilities(record: Record, facts: Record, vendor: Vendor) -> Capabilities
         kind = _by_name(str(record["id"]).lower())
     if kind is not None:
         return kind
-    proven = {capability for path, sign, capability in _EVIDENCE if _shows((facts, record), path, sign)}
+    proven = {capability for path, sign, capability in _EVIDENCE if shows((facts, record), path, sign)}
     return (_TEXT if vendor.completions else _CHAT) | proven
 
 
 def _by_name(name: str) -> Capabilities | None:
     return next((capabilities for pattern, capabilities in _BY_NAME if pattern.search(name)), None)
-
-
-def _shows(sources: Iterable[Record], path: str, sign: object) -> bool:
-    for source in sources:
-        value = _at(source, path)
-        if value == sign or (isinstance(value, list) and sign in value):
-            return True
-    return False
-
-
-def _number(sources: Iterable[Record], paths: Iterable[str]) -> int | None:
-    """The first positive whole number at any of `paths`."""
-    found = (_at(source, path) for path in paths for source in sources)
-    return next((n for n in found if isinstance(n, int) and not isinstance(n, bool) and n > 0), None)
-
-
-def _text(record: Record, field: str) -> str | None:
-    value = record.get(field)
-    return value if isinstance(value, str) and value else None
-
-
-def _at(source: object, path: str) -> object:
-    for step in path.split("."):
-        if not isinstance(source, dict):
-            return None
-        source = source.get(step)
-    return source

@@ -22,9 +22,10 @@ from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, ModelsChanged
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.probe import ModelList, Models, check
+from app.integrations.kit.settings import NO_KEY
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, GENERIC, Vendor
 from app.integrations.model_platforms.openai_compatible.discovery import discover, named
-from app.integrations.model_platforms.openai_compatible.settings import NO_KEY, OpenAICompatibleSettings
+from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
 
 DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
     name="openai_compatible",
