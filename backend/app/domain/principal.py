@@ -8,8 +8,8 @@ Role = Literal["viewer", "user", "operator", "admin"]
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """`id` is stable and safe to log; a credential is never part of it. What belongs to a principal (stored answers,
-    cached ones, records) is kept under its `id`.
+    """`id` is stable and safe to log; a credential is never part of it. What belongs to a principal (stored and
+    cached answers, records) is kept under its `id`.
 
     `key`: the id of the virtual key that was shown. `team` and `groups`: whom it belongs to. `tier`: the limits
     that hold for it, by name. `models`: patterns of the models that it may use; none means all.
