@@ -4,32 +4,23 @@ A request that came in the same format leaves as the bytes that came, and its an
 Any other is encoded, and its answer decoded. Not here: which models there are, and whose server it is.
 """
 
-from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TypeVar
 
-from app.core.http import InboundResponse, OutboundRequest, Transport, read_error
+from app.core.http import OutboundRequest, Transport, read_error
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
-from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
+from app.domain.events import EventStream
 from app.domain.exchange import Exchange
-from app.integrations.kit.openai_formats import (
-    CHAT,
-    COMPLETIONS,
-    EMBEDDINGS,
-    RESPONSES,
-    Format,
-    StreamDecoder,
-)
+from app.integrations.kit.answers import answer
+from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Format
 from app.integrations.kit.refused import drop
-from app.integrations.kit.streams import OwningStream
 from app.wire.openai_chat import errors
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
 
 R = TypeVar("R")
 
 _JSON = ("content-type", "application/json")
-_SSE = "text/event-stream"
 
 
 class OpenAICompatibleClient:
@@ -80,44 +71,4 @@ class OpenAICompatibleClient:
             async with aclosing(response):
                 text = await read_error(response)
             raise errors.decode(response.status, response.headers, text, self._transport.name)
-        return OwningStream(self._events(response, exchange, format, untouched=untouched), response)
-
-    def _events(
-        self, response: InboundResponse, exchange: Exchange[R], format: Format[R], *, untouched: bool
-    ) -> AsyncGenerator[StreamEvent, None]:
-        """A server may answer a request for a stream with a whole body: that can't be handed on as it is."""
-        name = self._transport.name
-        if not (exchange.stream and format.decoder and _streams(response)):
-            return _whole(response, format, name, untouched=untouched and not exchange.stream)
-        if untouched:
-            return format.relay(response.chunks(), format.name, name)
-        return _decoded(response.chunks(), format.decoder(name))
-
-
-def _streams(response: InboundResponse) -> bool:
-    return response.headers.get("content-type", _SSE).partition(";")[0].strip().lower() == _SSE
-
-
-async def _whole(
-    response: InboundResponse, format: Format[R], provider: str, *, untouched: bool
-) -> AsyncGenerator[StreamEvent, None]:
-    body = await response.read()
-    usage = format.look(body, provider)
-    if not untouched:
-        for event in format.decode(body, provider):
-            yield event
-        return
-    yield Opaque(format.name, body, whole=True)
-    if usage is not None:
-        yield UsageReported(usage=usage)
-
-
-async def _decoded(
-    chunks: AsyncGenerator[bytes, None], decoder: StreamDecoder
-) -> AsyncGenerator[StreamEvent, None]:
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            for event in decoder.feed(chunk):
-                yield event
-    for event in decoder.close():
-        yield event
+        return answer(response, format, self._transport.name, stream=exchange.stream, untouched=untouched)

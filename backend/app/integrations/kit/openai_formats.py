@@ -1,7 +1,7 @@
 """The formats of the OpenAI dialect, each as the functions that its wire code offers."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable
-from typing import Generic, Protocol, TypeVar
+from collections.abc import AsyncGenerator, Callable
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -12,6 +12,7 @@ from app.domain.exchange import Exchange
 from app.domain.streams import explode
 from app.domain.usage import Usage
 from app.integrations.kit import openai_peek, openai_relay, responses_relay
+from app.integrations.kit.answers import AnswerFormat
 from app.wire import openai_embeddings
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
@@ -27,23 +28,11 @@ from app.wire.openai_responses.stream import StreamDecoder as ResponsesStreamDec
 R = TypeVar("R")
 
 
-class StreamDecoder(Protocol):
-    def feed(self, chunk: bytes) -> Iterable[StreamEvent]: ...
+class Format(AnswerFormat, Generic[R], frozen=True, kw_only=True):
+    """`path` counts from the API. `encode` puts the provider's own model name into the request."""
 
-    def close(self) -> Iterable[StreamEvent]: ...
-
-
-class Format(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
-    """`path` counts from the API. `encode` puts the provider's own model name into the request. `decode` reads a
-    whole answer and `decoder` a stream, if there is such a thing; both are told the provider's name. `look` reads
-    the figures of a whole answer that is handed on, `relay` hands on a stream.
-    """
-
-    name: str
     path: str
     encode: Callable[[Exchange[R], Profile], bytes]
-    decode: Callable[[bytes, str], Iterable[StreamEvent]]
-    decoder: Callable[[str], StreamDecoder] | None = None
     look: Callable[[bytes, str], Usage | None] = openai_peek.look
     relay: Callable[[AsyncGenerator[bytes, None], str, str], AsyncGenerator[StreamEvent, None]] = (
         openai_relay.relay

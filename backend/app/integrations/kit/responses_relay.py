@@ -5,25 +5,23 @@ The stream of this format has no [DONE]: its last event holds the whole response
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import msgspec
 
-from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamUnavailable
+from app.domain.errors import PlatformError, ProviderProtocolError
 from app.domain.events import Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
-from app.integrations.kit.openai_relay import drain
+from app.integrations.kit import relay as kit
+from app.integrations.kit.relay import DATA, Ending, failed
 from app.wire.fields import AnswerFields
 from app.wire.openai_responses.failure import raise_failure
 from app.wire.openai_responses.usage import decode_usage
-from app.wire.sse import FrameSplitter
 
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "error")
 # Only JSON that means it can hold these words in quotes that are not escaped; a caller's own fields may, too.
 _MARK = re.compile(rb'"(?:response\.(?:completed|incomplete|failed)|error)"\s*[,}]')
-_FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_DATA = re.compile(rb"^data: *(\{.*)$", re.MULTILINE)
 
 
 class _Answer(msgspec.Struct, gc=False):
@@ -53,50 +51,13 @@ def look(body: bytes, provider: str) -> Usage | None:
     return _usage(answer)
 
 
-async def relay(
-    chunks: AsyncGenerator[bytes, None], format: str, provider: str
-) -> AsyncGenerator[StreamEvent, None]:
-    """Opaque events, one a read; UsageReported just before the run with the last event.
-
-    Raises what a failure tells, after what came before it; UpstreamUnavailable when the end is missing.
-    """
-    splitter = FrameSplitter()
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            run = splitter.feed(chunk)
-            if not run:
-                continue
-            found = _ending(run, provider) if _MARK.search(run) else None
-            if found is None:
-                yield Opaque(format, run)
-                continue
-            start, ending = found
-            async for event in _last(run, start, ending, format):
-                yield event
-            await drain(chunks)
-            return
-    found = _ending(splitter.pending, provider)
-    if found is None:
-        raise UpstreamUnavailable(f"'{provider}' ended the stream early.", provider=provider)
-    async for event in _last(splitter.pending + b"\n\n", *found, format):
-        yield event
+def relay(chunks: AsyncGenerator[bytes, None], format: str, provider: str) -> AsyncGenerator[StreamEvent, None]:
+    """As kit.relay has it. UsageReported comes just before the run with the last event."""
+    return kit.relay(chunks, format, provider, partial(_ending, format, provider))
 
 
-async def _last(
-    run: bytes, start: int, ending: PlatformError | Usage | bool, format: str
-) -> AsyncGenerator[StreamEvent, None]:
-    if isinstance(ending, PlatformError):
-        if start:
-            yield Opaque(format, run[:start])
-        raise ending
-    if isinstance(ending, Usage):
-        yield UsageReported(usage=ending)
-    yield Opaque(format, run)
-
-
-def _ending(run: bytes, provider: str) -> tuple[int, PlatformError | Usage | bool] | None:
-    """Where the frame of the last event begins, and what it tells: a failure, the figures, or the end alone."""
-    for frame in _DATA.finditer(run):
+def _ending(format: str, provider: str, run: bytes) -> Ending | None:
+    for frame in DATA.finditer(run) if _MARK.search(run) else ():
         try:
             event = _decode_event(frame[1])
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -104,16 +65,11 @@ def _ending(run: bytes, provider: str) -> tuple[int, PlatformError | Usage | boo
         if event.type not in _ENDS:
             continue
         if event.type in ("response.failed", "error"):
-            return _begin(run, frame.start()), _failure(frame[1], provider)
+            return failed(format, run, frame.start(), _failure(frame[1], provider))
         usage = _usage(event.response) if event.response else None
-        return _begin(run, frame.start()), usage or True
+        told = () if usage is None else (UsageReported(usage=usage),)
+        return Ending((*told, Opaque(format, run)))
     return None
-
-
-def _begin(run: bytes, data_at: int) -> int:
-    """The frame's `event:` line stands before its data."""
-    ends = [found.end() for found in _FRAME_END.finditer(run, 0, data_at)]
-    return ends[-1] if ends else 0
 
 
 def _failure(data: bytes, provider: str) -> PlatformError:

@@ -8,7 +8,7 @@ import pytest
 from app.domain.errors import PlatformError, UpstreamError, UpstreamRateLimited, UpstreamUnavailable
 from app.domain.events import Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
-from app.integrations.kit import openai_relay
+from app.integrations.kit import relay as kit
 from app.integrations.kit.openai_relay import relay
 
 HELLO = (
@@ -119,7 +119,7 @@ async def test_a_done_that_lacks_its_empty_line_is_completed(last: bytes) -> Non
 
 
 async def test_a_server_that_does_not_hang_up_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(openai_relay, "DRAIN_SECONDS", 0.0)
+    monkeypatch.setattr(kit, "DRAIN_SECONDS", 0.0)
     closed = False
 
     async def endless() -> AsyncGenerator[bytes, None]:
