@@ -2,26 +2,23 @@
 How requests travel: app.integrations.kit.openai_compatible.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
-from app.core.http import Transport, TransportSettings, create_transport
+from app.core.http import TransportSettings
 from app.core.integration_framework import (
-    BaseIntegration,
     HealthReport,
     IntegrationConfig,
     IntegrationConfigError,
     IntegrationType,
 )
-from app.domain.chat import ChatRequest, CompletionRequest
+from app.domain.chat import CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
-from app.domain.errors import UnsupportedFeature, UpstreamUnavailable
+from app.domain.errors import UnsupportedFeature
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
-from app.domain.models import ModelInfo, ModelsChanged
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
-from app.integrations.kit.probe import ModelList, Models, check
+from app.integrations.kit.openai_platform import OpenAIPlatform
+from app.integrations.kit.probe import Models, check
 from app.integrations.kit.settings import NO_KEY
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, GENERIC, Vendor
 from app.integrations.model_platforms.openai_compatible.discovery import discover, named
@@ -34,7 +31,7 @@ DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
 )
 
 
-class OpenAICompatibleIntegration(BaseIntegration):
+class OpenAICompatibleIntegration(OpenAIPlatform):
     """Satisfies ChatProvider, CompletionProvider and EmbeddingProvider.
 
     The vendor is the configuration's kind; for a kind that the catalogue lacks everything is set by hand. Any
@@ -44,35 +41,14 @@ class OpenAICompatibleIntegration(BaseIntegration):
     settings_model = OpenAICompatibleSettings
     settings: OpenAICompatibleSettings
 
-    accepts_unlisted = True
-
     def __init__(self, config: IntegrationConfig) -> None:
         """Raises IntegrationConfigError, also when a cloud's key or a server's address is missing."""
         super().__init__(config)
         self.vendor = self._checked_vendor()
-        self._known = ModelList(
-            self._fetch_models,
-            lambda: self.publish(ModelsChanged(self.name)),
-            self.settings.model_refresh_interval,
-        )
-        self._transport: Transport | None = None
-        self._client: OpenAICompatibleClient | None = None
-
-    def models(self) -> Sequence[ModelInfo]:
-        return self._known()
 
     async def initialize(self) -> None:
         """Connects and lists the models. A server without a list serves the models that are set."""
-        try:
-            transport = create_transport(
-                name=self.name,
-                base_url=self.vendor.base_url or "",
-                headers=self.settings.request_headers(),
-                settings=self._transport_settings(),
-            )
-        except ValueError as error:
-            raise IntegrationConfigError(str(error)) from None
-        self._transport = transport
+        transport = self._connect(self.vendor.base_url or "", self._transport_settings())
         self._client = OpenAICompatibleClient(
             transport,
             self.vendor.prefix,
@@ -90,14 +66,6 @@ class OpenAICompatibleIntegration(BaseIntegration):
         report.details["models"] = len(self.models())
         report.details["key_checked"] = self.vendor.shows_wrong_key
         return report
-
-    async def shutdown(self) -> None:
-        transport, self._transport, self._client = self._transport, None, None
-        if transport is not None:
-            await transport.aclose()
-
-    async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
-        return await self._started().chat(exchange)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         if not self.vendor.completions:
@@ -134,16 +102,6 @@ class OpenAICompatibleIntegration(BaseIntegration):
         known = {model.id: model for model in listed or ()}
         wanted = {id: known.get(id) or named(id, self.vendor, self.name) for id in self.settings.models}
         return tuple((wanted | known).values())
-
-    def _connected(self) -> Transport:
-        if self._transport is None:
-            raise UpstreamUnavailable(f"'{self.name}' is not started.", provider=self.name)
-        return self._transport
-
-    def _started(self) -> OpenAICompatibleClient:
-        if self._client is None:
-            raise UpstreamUnavailable(f"'{self.name}' is not started.", provider=self.name)
-        return self._client
 
     def _lacking(self, what: str) -> UnsupportedFeature:
         return UnsupportedFeature(f"{self.vendor.title} ('{self.name}') offers no {what}.", param="model")
