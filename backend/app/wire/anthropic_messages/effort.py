@@ -12,6 +12,7 @@ from app.wire.fields import Fields
 _EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "xhigh", "max": "max"}
 # Up to this many tokens of thinking a budget counts as that effort.
 _BUDGETS = ((4_096, "low"), (16_384, "medium"))
+_LARGE_BUDGET = 32_768
 
 
 def decode_effort(fields: Fields) -> tuple[str | None, ResponseFormat | None]:
@@ -33,6 +34,11 @@ def _from_budget(thinking: Fields | None) -> str | None:
     if type(budget) is not int:
         raise thinking.wrong("budget_tokens", "an integer")
     return next((effort for limit, effort in _BUDGETS if budget <= limit), "high")
+
+
+def budget_for(effort: str) -> int:
+    """The tokens of thinking that are meant by `effort`, for a model that wants them counted."""
+    return next((limit for limit, word in _BUDGETS if word == effort), _LARGE_BUDGET)
 
 
 def _decode_format(config: Fields) -> ResponseFormat | None:

@@ -33,8 +33,11 @@ from app.wire.json_text import parse_answer
 Block = dict[str, Any]
 
 
-def decode(body: bytes, provider: str | None = None) -> ChatResult:
-    """Raises ProviderProtocolError, or the error that `body` holds instead of an answer."""
+def decode(body: bytes, provider: str | None = None, *, created: int = 0) -> ChatResult:
+    """`created`: the time of the answer, which this format does not tell.
+
+    Raises ProviderProtocolError, or the error that `body` holds instead of an answer.
+    """
     value = parse_answer(body, provider)
     raise_error_object(value, provider)
     fields = AnswerFields(value)
@@ -58,7 +61,7 @@ def decode(body: bytes, provider: str | None = None) -> ChatResult:
     return ChatResult(
         id=id,
         model=model,
-        created=0,
+        created=created,
         choices=(choice,),
         usage=None if usage is None else decode_usage(usage),
         extensions=fields.extensions(FORMAT),
@@ -66,7 +69,7 @@ def decode(body: bytes, provider: str | None = None) -> ChatResult:
 
 
 def take_identity(fields: Fields) -> tuple[str, str]:
-    """Id and model; this format has no creation time."""
+    """Id and model."""
     fields.rest.pop("type", None)
     fields.rest.pop("role", None)
     return fields.text("id") or "", fields.text("model") or ""

@@ -32,10 +32,11 @@ __all__ = ["StreamDecoder", "StreamEncoder"]
 
 
 class StreamDecoder:
-    """Bytes of a streamed message, cut anywhere, as events."""
+    """Bytes of a streamed message, cut anywhere, as events. `created`: see response.decode."""
 
-    def __init__(self, provider: str | None = None) -> None:
+    def __init__(self, provider: str | None = None, *, created: int = 0) -> None:
         self._provider = provider
+        self._created = created
         self._frames = SSEDecoder()
         self._usage: dict[str, Any] = {}
         self._blocks: dict[int, StreamedBlock] = {}
@@ -87,7 +88,7 @@ class StreamDecoder:
         for name in ("content", "stop_reason", "stop_sequence"):
             message.rest.pop(name, None)
         self._begun = True
-        yield Started(id=id, model=model, created=0, extensions=_kept("result", message.left()))
+        yield Started(id=id, model=model, created=self._created, extensions=_kept("result", message.left()))
 
     def _block_start(self, fields: AnswerFields) -> Iterator[ChatEvent]:
         index = fields.count("index", 0)
