@@ -1,4 +1,4 @@
-"""What integrations over OpenAI's dialect have in common: all that kit.platform has, with that dialect's client."""
+"""What integrations over OpenAI's dialect have in common: what kit.platform has, with that dialect's client."""
 
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.platform import UpstreamPlatform
