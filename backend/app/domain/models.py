@@ -13,7 +13,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as one provider has it. `context_window` in tokens, `size_bytes` on disk.
 
     `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds. `aliases`: other names
-    that the provider itself takes for it.
+    that the provider itself takes for it. `serving`: False while the provider knows that it can't run it.
     """
 
     id: str
@@ -26,6 +26,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantization: str | None = None
     family: str | None = None
     loaded: bool | None = None
+    serving: bool = True
     created: int = 0
     owned_by: str | None = None
     description: str | None = None

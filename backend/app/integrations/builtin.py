@@ -10,6 +10,7 @@ _PLATFORMS = "app.integrations.model_platforms"
 
 BUILTIN: Mapping[str, str] = {
     "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
+    "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **dict.fromkeys(CATALOGUE, f"{_PLATFORMS}.openai_compatible.integration:OpenAICompatibleIntegration"),

@@ -28,6 +28,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "GRPC_ENABLED": ("front_ends", "grpc"),
     "WEBSOCKET_ENABLED": ("front_ends", "websocket"),
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
+    "LLAMA_STACK_BASE_URL": ("integrations", "llama_stack", "settings", "base_url"),
     "DATABASE_URL": ("integrations", "database", "settings", "url"),
     "CUSTOM_MODELS_DIR": ("integrations", "custom_models", "settings", "directory"),
     **{

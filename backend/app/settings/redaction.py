@@ -13,6 +13,8 @@ HIDDEN = "***"
 _SECRET_NAME = re.compile(
     r"(^|[^a-z])(api_?key|access_?key|private_?key|secret_?key|(?<!first_)token|password|passwd|secret|credentials?|authorization)$"
 )
+# What stands in these is kept to itself whatever its name.
+_HOLDERS = frozenset({"headers", "provider_data"})
 _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
@@ -22,9 +24,9 @@ def is_secret_name(name: str) -> bool:
 
 
 def is_secret(path: FieldPath) -> bool:
-    """Whether the value at `path` is one: by its name, by a parent's, or because it is among headers."""
+    """Whether the value at `path` is one: by its name, by a parent's, or because it stands among such as are."""
     names = [part for part in path if isinstance(part, str)]
-    return any(is_secret_name(name) for name in names) or "headers" in names[:-1]
+    return any(is_secret_name(name) for name in names) or not _HOLDERS.isdisjoint(names[:-1])
 
 
 def redacted(value: Any, path: FieldPath, secrets: frozenset[FieldPath] = frozenset()) -> Any:

@@ -7,6 +7,7 @@ import pytest
 from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
+from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
@@ -32,6 +33,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 SETTINGS = {
     "openai_compatible": OpenAICompatibleSettings,
     "ollama": OllamaSettings,
+    "llama_stack": LlamaStackSettings,
     "custom_models": CustomModelsSettings,
     "database": DatabaseSettings,
 }

@@ -11,8 +11,8 @@ from contextlib import aclosing
 from app.core.http import InboundResponse, OutboundRequest, Transport
 
 _DONE = b"data: [DONE]\n\n"
-_FINISHED = re.compile(rb'"finish_reason": ?"')
-_LONGEST = len(b'"finish_reason": "')
+_FINISHED = re.compile(rb'"finish_reason": ?"[a-z]')
+_LONGEST = len(b'"finish_reason": "s')
 _SSE = "text/event-stream"
 
 

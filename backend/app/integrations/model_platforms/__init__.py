@@ -4,6 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.integrations.model_platforms.llama_stack import (
+        DEFAULT_LLAMASTACKINTEGRATION_CONFIG,
+        LlamaStackIntegration,
+    )
     from app.integrations.model_platforms.ollama import DEFAULT_OLLAMAINTEGRATION_CONFIG, OllamaIntegration
     from app.integrations.model_platforms.openai_compatible.integration import (
         DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG,
@@ -11,15 +15,19 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "DEFAULT_LLAMASTACKINTEGRATION_CONFIG",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG",
+    "LlamaStackIntegration",
     "OllamaIntegration",
     "OpenAICompatibleIntegration",
 ]
 
 _MODULES = {
+    "DEFAULT_LLAMASTACKINTEGRATION_CONFIG": "llama_stack",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG": "ollama",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG": "openai_compatible.integration",
+    "LlamaStackIntegration": "llama_stack",
     "OllamaIntegration": "ollama",
     "OpenAICompatibleIntegration": "openai_compatible.integration",
 }

@@ -100,6 +100,7 @@ def test_the_environment(name: str, value: str, path: str, expected: object) -> 
     ("name", "integration", "setting"),
     [
         ("OLLAMA_BASE_URL", "ollama", "base_url"),
+        ("LLAMA_STACK_BASE_URL", "llama_stack", "base_url"),
         ("CUSTOM_MODELS_DIR", "custom_models", "directory"),
         ("OPENAI_API_KEY", "openai", "api_key"),
         ("GROQ_API_KEY", "groq", "api_key"),
