@@ -57,6 +57,7 @@ integrations:
       password: 123456
       nested: {{list: [{{secret: {CANARY}-4}}]}}
       headers: {{x-team: {CANARY}-5}}
+      provider_data: {{tavily: {CANARY}-6}}
       note: ${{SOME_API_KEY}}
       url: http://user:{CANARY}@host/
       max_tokens: 4096
