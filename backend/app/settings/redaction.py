@@ -11,7 +11,7 @@ from app.settings.origins import FieldPath
 HIDDEN = "***"
 
 _SECRET_NAME = re.compile(
-    r"(^|[^a-z])(api_?key|access_?key|private_?key|secret_?key|(?<!first_)token|password|passwd|secret|credentials?|authorization)$"
+    r"(^|[^a-z])(api_?keys?|access_?key|private_?key|secret_?key|(?<!first_)token|password|passwd|secret|credentials?|authorization)$"
 )
 # What stands in these is kept to itself whatever its name.
 _HOLDERS = frozenset({"headers", "provider_data"})
@@ -19,7 +19,7 @@ _USER_IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a field, a header or a variable of this name holds a secret: api_key, HF_TOKEN, x-api-key…"""
+    """Whether a field, a header or a variable of this name holds a secret: api_keys, HF_TOKEN, x-api-key…"""
     return _SECRET_NAME.search(name.lower().replace("-", "_")) is not None
 
 

@@ -1,13 +1,13 @@
-"""The client's half of the OpenAI dialect over a Transport: chat, responses, text completions, embeddings.
+"""The client's half of the OpenAI dialect to one Upstream: chat, responses, text completions, embeddings.
 
 A request that came in the same format leaves as the bytes that came, and its answer comes back as Opaque events.
 Any other is encoded, and its answer decoded. Not here: which models there are, and whose server it is.
 """
 
-from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
-from app.core.http import OutboundRequest, Transport, read_error
+from app.core.http import OutboundRequest
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
@@ -15,6 +15,7 @@ from app.domain.exchange import Exchange
 from app.integrations.kit.answers import answer
 from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Format
 from app.integrations.kit.refused import drop
+from app.integrations.kit.upstream import Upstream
 from app.wire.openai_chat import errors
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
 
@@ -24,21 +25,22 @@ _JSON = ("content-type", "application/json")
 
 
 class OpenAICompatibleClient:
-    """`prefix`: the API's path below the transport's base URL. `refused`: fields to leave out, see refused.drop.
+    """`prefix`: the API's path below the upstream's base URL. `refused`: fields to leave out, see refused.drop.
     `profile`: what the server takes of a request that is put into its format here. `responses`: it offers
     /responses too, and what came in that format is handed on to it.
     """
 
     def __init__(
         self,
-        transport: Transport,
+        upstream: Upstream,
         prefix: str = "/v1",
         refused: frozenset[str] = frozenset(),
         profile: Profile = DEFAULT_PROFILE,
         *,
         responses: bool = False,
     ) -> None:
-        self._transport = transport
+        self._upstream = upstream
+        self._decode_error = partial(errors.decode, provider=upstream.name)
         self._prefix = prefix
         self._refused = refused
         self._profile = profile
@@ -64,11 +66,6 @@ class OpenAICompatibleClient:
         if self._refused:
             body = drop(body, self._refused)
         headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
-        response = await self._transport.open(
-            OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
-        )
-        if response.status != 200:
-            async with aclosing(response):
-                text = await read_error(response)
-            raise errors.decode(response.status, response.headers, text, self._transport.name)
-        return answer(response, format, self._transport.name, stream=exchange.stream, untouched=untouched)
+        request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
+        response = await self._upstream.ask(request, self._decode_error, model=exchange.model)
+        return answer(response, format, self._upstream.name, stream=exchange.stream, untouched=untouched)

@@ -7,8 +7,8 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from app.core.http import Transport, TransportSettings, create_transport
-from app.core.integration_framework import BaseIntegration, IntegrationConfig, IntegrationConfigError
+from app.core.http import TransportSettings
+from app.core.integration_framework import BaseIntegration, IntegrationConfig
 from app.domain.chat import ChatRequest
 from app.domain.errors import UpstreamUnavailable
 from app.domain.events import EventStream
@@ -16,6 +16,7 @@ from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, ModelsChanged
 from app.integrations.kit.probe import ModelList, Models
 from app.integrations.kit.settings import UpstreamSettings
+from app.integrations.kit.upstream import Upstream
 
 
 class ChatClient(Protocol):
@@ -39,16 +40,16 @@ class UpstreamPlatform(BaseIntegration, Generic[C]):
             lambda: self.publish(ModelsChanged(self.name)),
             self.settings.model_refresh_interval,
         )
-        self._transport: Transport | None = None
+        self._upstream: Upstream | None = None
         self._client: C | None = None
 
     def models(self) -> Sequence[ModelInfo]:
         return self._known()
 
     async def shutdown(self) -> None:
-        transport, self._transport, self._client = self._transport, None, None
-        if transport is not None:
-            await transport.aclose()
+        upstream, self._upstream, self._client = self._upstream, None, None
+        if upstream is not None:
+            await upstream.aclose()
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         return await self._started().chat(exchange)
@@ -57,23 +58,15 @@ class UpstreamPlatform(BaseIntegration, Generic[C]):
     async def _fetch_models(self) -> Models:
         """What is offered now. Raises UpstreamError."""
 
-    def _connect(self, base_url: str, settings: TransportSettings | None = None) -> Transport:
+    def _connect(self, base_url: str, transport: TransportSettings | None = None) -> Upstream:
         """Raises IntegrationConfigError for what can't be right: an address, a header, a file."""
-        try:
-            self._transport = create_transport(
-                name=self.name,
-                base_url=base_url,
-                headers=self.settings.request_headers(),
-                settings=settings or self.settings.transport(),
-            )
-        except ValueError as error:
-            raise IntegrationConfigError(str(error)) from None
-        return self._transport
+        self._upstream = Upstream.connect(self.name, base_url, self.settings, transport)
+        return self._upstream
 
-    def _connected(self) -> Transport:
-        if self._transport is None:
+    def _connected(self) -> Upstream:
+        if self._upstream is None:
             raise UpstreamUnavailable(f"'{self.name}' is not started.", provider=self.name)
-        return self._transport
+        return self._upstream
 
     def _started(self) -> C:
         if self._client is None:

@@ -1,12 +1,13 @@
 """The settings that integrations with an HTTP upstream have in common."""
 
 import re
-from typing import Annotated
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.core.http import TransportSettings
+from app.integrations.kit.keys import RECHECK_AFTER, Header
 
 NO_KEY = "not-needed"
 """As an api_key: the server asks for none."""
@@ -32,11 +33,20 @@ def _header_lines(headers: dict[str, str]) -> dict[str, str]:
     return headers
 
 
+def _key_text(key: SecretStr) -> SecretStr:
+    text = key.get_secret_value()
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError("a key is printable ASCII, without spaces or line breaks around it")
+    return key
+
+
 BaseUrl = Annotated[str, AfterValidator(_server_address)]
 """http or https, without credentials, query, fragment and trailing slash."""
 
 HeaderLines = Annotated[dict[str, str], AfterValidator(_header_lines), Field(repr=False)]
 """Extra request headers. Their values may be secrets, so they stay out of every repr."""
+
+ApiKey = Annotated[SecretStr, AfterValidator(_key_text)]
 
 
 class UpstreamSettings(BaseModel):
@@ -46,11 +56,16 @@ class UpstreamSettings(BaseModel):
     `first_byte_timeout` the wait for the head of an answer; the platform's own limits for a call stand besides.
     `model_refresh_interval` is the least time between two looks at the list of models. The files are PEM;
     `ca_file` replaces the system's authorities. `proxy`: an http:// forward proxy.
+
+    Of several `api_keys` one goes with each request. One that was refused is left alone for
+    `key_recheck_interval`; then a health check tries it again.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    api_key: SecretStr = SecretStr(NO_KEY)
+    api_key: ApiKey = SecretStr(NO_KEY)
+    api_keys: tuple[ApiKey, ...] = ()
+    key_recheck_interval: float = Field(default=RECHECK_AFTER, gt=0)
     headers: HeaderLines = {}
     connect_timeout: float = Field(default=5, gt=0)
     timeout: float = Field(default=30, gt=0)
@@ -62,15 +77,26 @@ class UpstreamSettings(BaseModel):
     verify: bool = True
     proxy: str | None = Field(default=None, repr=False)
 
+    @staticmethod
+    def credential(key: str) -> Header:
+        """The header line that shows a key."""
+        return "authorization", f"Bearer {key}"
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Each once, in the order given; none where `headers` have a credential, for these have the last word."""
+        if self.credential("")[0] in {name.lower() for name in self.headers}:
+            return ()
+        return tuple(dict.fromkeys(_texts(*(self.api_keys or (self.api_key,)))))
+
     @property
     def has_key(self) -> bool:
-        return self.api_key.get_secret_value() not in {"", NO_KEY}
+        return bool(self.keys)
 
     def request_headers(self) -> dict[str, str]:
-        """What goes with every request, the credential included; `headers` have the last word."""
-        if not self.has_key or any(name.lower() == "authorization" for name in self.headers):
-            return self.headers
-        return {"authorization": f"Bearer {self.api_key.get_secret_value()}", **self.headers}
+        """What goes with every request, an only key included."""
+        only = self.keys if len(self.keys) == 1 else ()
+        return {**dict(map(self.credential, only)), **self.headers}
 
     def transport(self) -> TransportSettings:
         return TransportSettings(
@@ -82,3 +108,13 @@ class UpstreamSettings(BaseModel):
             client_key_file=self.key_file,
             proxy=self.proxy,
         )
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if self.api_keys and _texts(self.api_key):
+            raise ValueError("set api_key or api_keys, not both; a key in the environment counts as api_key")
+        return self
+
+
+def _texts(*keys: SecretStr) -> list[str]:
+    return [text for key in keys if (text := key.get_secret_value()) not in {"", NO_KEY}]

@@ -37,6 +37,21 @@ _TOO_LONG = re.compile(
 _NO_MODEL = re.compile(r"(?i)model\b.{0,300}?(?:not found|does not exist|not exist|unknown|no such|not available)")
 _POLICY = ("content_policy_violation", "content_filter", "moderation_blocked")
 _QUOTA = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "credits_exhausted")
+# One request is more than the account may ask for in a minute, so that no wait helps.
+_TOO_MUCH = re.compile(r"(?i)request too large")
+
+# What a 403 is about, by the first pattern that its words match. Where none does it is not the credential: a
+# firewall before the server says no, too. https://openrouter.ai/docs/api/reference/errors-and-debugging
+# https://platform.openai.com/docs/guides/error-codes https://docs.together.ai/docs/error-codes
+_FORBIDDEN = {
+    "content": re.compile(r"(?i)moderat|input was flagged|content[ _](?:policy|filter)|usage polic"),
+    "region": re.compile(r"(?i)country|region|territory|your location"),
+    "quota": re.compile(r"(?i)\bcredits?\b|\bquota\b|\bbilling\b|\bbalance\b|\b(?:key|spend\w*|usage) limit"),
+    "model": re.compile(r"(?i)\bmodels?\b|model_|\bresource\b|permissions?_error"),
+    "credential": re.compile(
+        r"(?i)\bkey\b|api_?key|credential|authenti|authoriz|\baccount\b|leaked|revoked|expired|suspended|disabled"
+    ),
+}
 
 
 class _Failure:
@@ -45,10 +60,13 @@ class _Failure:
     def __init__(self, value: object) -> None:
         inner = value.get("error", value) if isinstance(value, dict) else value
         fields: dict[str, Any] = inner if isinstance(inner, dict) else {"message": inner}
-        self.message = _text(fields.get("message")) or _text(fields.get("detail")) or ""
+        # Mistral has FastAPI's details within the message.
+        told = fields.get("message") or fields.get("detail")
+        told = told.get("detail") if isinstance(told, dict) else told
+        self.message = _text(told) or ""
         self.type = _text(fields.get("type")) or ""
         self.code = _text(fields.get("code")) or ""
-        self.param = _text(fields.get("param"))
+        self.param = _text(fields.get("param")) or _place(told)
 
     @property
     def too_long(self) -> bool:
@@ -67,6 +85,13 @@ def _text(value: object) -> str | None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         return _text(value[0].get("msg"))
     return None
+
+
+def _place(details: object) -> str | None:
+    """The field that FastAPI's first detail is about."""
+    first = details[0] if isinstance(details, list) and details else None
+    steps = first.get("loc") if isinstance(first, dict) else None
+    return ".".join(map(str, steps[1:6])) or None if isinstance(steps, list) else None
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> PlatformError:
@@ -97,7 +122,7 @@ def raise_error_object(value: object, provider: str | None) -> None:
 def _classify(status: int, headers: Mapping[str, str], failure: _Failure, provider: str) -> PlatformError:
     if status in {402, 429} or failure.out_of_quota:
         return _rate_limited(status, headers, failure, provider)
-    if failure.too_long and status not in (401, 403):
+    if failure.too_long and status != 401:
         return ContextLengthExceeded(
             _words(failure, "The prompt does not fit the model's context."),
             code="context_length_exceeded",
@@ -105,9 +130,7 @@ def _classify(status: int, headers: Mapping[str, str], failure: _Failure, provid
             provider=provider,
         )
     if status in (401, 403):
-        return UpstreamAuthFailed(
-            f"{provider} refused the platform's credential (status {status}).", provider=provider
-        )
+        return _forbidden(failure, provider) if status == 403 else _bad_credential(status, provider)
     if status in (408, 504):
         return UpstreamTimeout(f"{provider} took too long (status {status}).", provider=provider)
     if 400 <= status < 500:
@@ -115,12 +138,52 @@ def _classify(status: int, headers: Mapping[str, str], failure: _Failure, provid
     return _providers_fault(status, headers, provider)
 
 
+def _bad_credential(status: int, provider: str) -> UpstreamAuthFailed:
+    return UpstreamAuthFailed(
+        f"{provider} refused the platform's credential (status {status}).", provider=provider
+    )
+
+
+def _forbidden(failure: _Failure, provider: str) -> PlatformError:
+    """A code tells what is not the credential's fault: another would fare no better, or with this model alone."""
+    words = f"{failure.code} {failure.type} {failure.message}"
+    match next((topic for topic, pattern in _FORBIDDEN.items() if pattern.search(words)), ""):
+        case "content":
+            return _refused_content(failure, provider)
+        case "region":
+            message = f"{provider} does not serve the region that the platform asks from."
+            return UpstreamError(message, code="region_not_served", provider=provider)
+        case "quota":
+            return _out_of_quota(provider)
+        case "model":
+            message = f"{provider} does not let the platform's account use this model."
+            return UpstreamAuthFailed(message, code="model_not_allowed", provider=provider)
+        case "credential":
+            return _bad_credential(403, provider)
+        case _:
+            return UpstreamAuthFailed(
+                f"{provider} forbids the request (status 403).", code="not_permitted", provider=provider
+            )
+
+
+def _out_of_quota(provider: str) -> UpstreamRateLimited:
+    message = f"The platform's quota at {provider} is used up."
+    return UpstreamRateLimited(message, code="insufficient_quota", provider=provider)
+
+
+def _refused_content(failure: _Failure, provider: str) -> ContentRefused:
+    message = _words(failure, f"The content policy of {provider} forbids this request.")
+    return ContentRefused(message, code="content_policy_violation", provider=provider)
+
+
 def _rate_limited(
     status: int, headers: Mapping[str, str], failure: _Failure, provider: str
 ) -> UpstreamRateLimited:
     if failure.out_of_quota or status == 402:
-        message = f"The platform's quota at {provider} is used up."
-        return UpstreamRateLimited(message, code="insufficient_quota", provider=provider)
+        return _out_of_quota(provider)
+    if _TOO_MUCH.search(failure.message):
+        message = f"The request is larger than {provider} lets the platform ask for in a minute."
+        return UpstreamRateLimited(message, code="request_too_large", provider=provider)
     message = f"{provider} is limiting the platform's requests; try again later."
     return UpstreamRateLimited(message, retry_after=retry_after(headers), provider=provider)
 
@@ -135,8 +198,7 @@ def _callers_fault(status: int, failure: _Failure, provider: str) -> PlatformErr
     if status == 413:
         return PayloadTooLarge(_words(failure, f"The request is too large for {provider}."), provider=provider)
     if failure.code in _POLICY:
-        message = _words(failure, f"The content policy of {provider} forbids this request.")
-        return ContentRefused(message, code="content_policy_violation", provider=provider)
+        return _refused_content(failure, provider)
     message = _words(failure, f"{provider} refused the request (status {status}).")
     param = redact(failure.param, 100) if failure.param else None
     return InvalidRequest(message, code=_safe_code(failure.code), param=param, provider=provider)

@@ -57,9 +57,9 @@ class LlamaStackIntegration(OpenAIPlatform):
 
     async def health_check(self) -> HealthReport:
         """The server is asked, and it asks its providers; each change among them is a new look at the models."""
-        transport, patience = self._connected(), self.settings.timeout
-        report = await check(transport, "/v1/health", patience)
-        failing = await ask_failing(transport, patience)
+        upstream, patience = self._connected(), self.settings.timeout
+        report = await check(upstream, "/v1/health", patience)
+        failing = await ask_failing(upstream, patience)
         if failing == self._failing:
             await self._known.refresh_if_old()
         else:
@@ -72,9 +72,9 @@ class LlamaStackIntegration(OpenAIPlatform):
             "models": len(self.models()),
             "failing_providers": {f"{each.api}/{each.id}": each.message for each in failing},
         }
-        if not failing:
-            return HealthReport(details=details)
-        return HealthReport(HealthStatus.DEGRADED, _told(failing), details)
+        if failing:
+            return HealthReport(HealthStatus.DEGRADED, _told(failing), details)
+        return upstream.told_in(HealthReport(details=details))
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         return await self._started().complete(exchange)
@@ -94,7 +94,7 @@ class LlamaStackIntegration(OpenAIPlatform):
     def _speak(self, generation: Generation) -> None:
         self._generation = generation
         self._client = OpenAICompatibleClient(
-            EndMarkingTransport(self._connected()),
+            self._connected().through(EndMarkingTransport),
             generation.prefix,
             profile=_PROFILE,
             responses=generation.responses and self.settings.responses,

@@ -48,9 +48,9 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
 
     async def initialize(self) -> None:
         """Connects and lists the models. A server without a list serves the models that are set."""
-        transport = self._connect(self.vendor.base_url or "", self._transport_settings())
+        upstream = self._connect(self.vendor.base_url or "", self._transport_settings())
         self._client = OpenAICompatibleClient(
-            transport,
+            upstream,
             self.vendor.prefix,
             self.vendor.refused,
             self.vendor.profile,
@@ -65,7 +65,7 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
         await self._known.refresh_if_old()
         report.details["models"] = len(self.models())
         report.details["key_checked"] = self.vendor.shows_wrong_key
-        return report
+        return self._connected().told_in(report)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         if not self.vendor.completions:

@@ -8,6 +8,7 @@ import pytest
 
 from app.core.integration_framework import (
     HealthReport,
+    HealthStatus,
     IntegrationConfig,
     IntegrationConfigError,
     IntegrationContext,
@@ -21,7 +22,14 @@ from app.integrations.model_platforms.openai_compatible.integration import (
     DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG,
     OpenAICompatibleIntegration,
 )
-from tests.integration.integrations.openai_compatible.provider import LIST, config, passed_on, running
+from tests.integration.integrations.openai_compatible.provider import (
+    CHAT,
+    LIST,
+    config,
+    everything,
+    passed_on,
+    running,
+)
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
 MODELS = "/v1/models"
@@ -55,6 +63,10 @@ def test_it_satisfies_the_ports() -> None:
         ("groq", {"api_key": "not-needed"}, "api_key"),
         ("vllm", {"base_url": "http://user:canary@host"}, "base_url"),
         ("vllm", {"base_url": "http://host", "api_key": 7}, "api_key"),
+        ("vllm", {"base_url": "http://host", "api_key": "canary\n"}, "api_key"),
+        ("vllm", {"base_url": "http://host", "api_keys": ["canary", "canary\u00e9"]}, "api_keys.1"),
+        ("vllm", {"base_url": "http://host", "api_key": "canary", "api_keys": ["canary2"]}, "not both"),
+        ("groq", {"api_keys": [""]}, "GROQ_API_KEY"),
         ("vllm", {"base_url": "http://host", "colour": "canary"}, "colour"),
         ("vllm", {"base_url": "http://host", "headers": {"x": "canary\n"}}, "headers"),
         ("vllm", {"base_url": "http://host", "timeout": 0}, "timeout"),
@@ -190,7 +202,28 @@ async def test_the_sign_of_life_of_each_vendor(server: ScriptedServer, kind: str
             await integration.health_check()
 
 
+async def test_one_of_several_keys_is_out(server: ScriptedServer) -> None:
+    server.on("POST", CHAT, json_reply(b"{}", 401), json_reply(b'{"choices":[]}'))
+    async with running(server, "vllm", api_key="", api_keys=["sk-canary-a", "sk-canary-b"]) as integration:
+        with pytest.raises(UpstreamAuthFailed) as caught:
+            await integration.chat(passed_on())
+        assert caught.value.rotated
+        await everything(integration.chat, passed_on())
+        report = await integration.health_check()
+    sent = [request.headers["authorization"] for request in server.requests_to(CHAT)]
+    assert sent == ["Bearer sk-canary-b", "Bearer sk-canary-a"]
+    assert report.status is HealthStatus.DEGRADED
+    assert report.details["keys"] == {"usable": 1, "of": 2}
+    assert "canary" not in f"{report} {caught.value}"
+
+
 async def test_no_secret_shows(server: ScriptedServer) -> None:
     async with running(server, headers={"x-key": "canary"}) as integration:
-        for shown in (integration, integration.settings, integration.vendor, vars(integration)["_transport"]):
+        for shown in (
+            integration,
+            integration.settings,
+            integration.vendor,
+            vars(integration)["_upstream"],
+            vars(vars(integration)["_upstream"]),
+        ):
             assert "canary" not in f"{shown!r} {shown}"

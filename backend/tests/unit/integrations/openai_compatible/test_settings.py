@@ -44,6 +44,8 @@ def test_what_is_set_adds_to_the_row_or_replaces_it() -> None:
         ({"api_key": "not-needed"}, {}),
         ({"api_key": ""}, {}),
         ({"api_key": "k"}, {"authorization": "Bearer k"}),
+        ({"api_keys": ["k"]}, {"authorization": "Bearer k"}),
+        ({"api_keys": ["k", "l"], "headers": {"x-a": "b"}}, {"x-a": "b"}),
         ({"api_key": "k", "headers": {"x-a": "b"}}, {"authorization": "Bearer k", "x-a": "b"}),
         ({"api_key": "k", "headers": {"Authorization": "Basic z"}}, {"Authorization": "Basic z"}),
     ],
@@ -72,6 +74,6 @@ def test_what_is_set_reaches_the_transport() -> None:
 
 
 def test_no_secret_in_the_repr() -> None:
-    secrets = {"api_key": "canary", "headers": {"x": "canary"}, "proxy": "http://u:canary@proxy"}
+    secrets = {"api_keys": ["canary-1", "canary-2"], "headers": {"x": "canary"}, "proxy": "http://u:canary@proxy"}
     settings = OpenAICompatibleSettings.model_validate(secrets)
     assert "canary" not in f"{settings!r} {settings}"
