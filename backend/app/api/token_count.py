@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.api.context import ApiContext
 from app.domain.chat import ChatRequest
+from app.domain.errors import UnsupportedFeature
 from app.domain.exchange import Encoded, Exchange
 from app.domain.ports import TokenCounter
 
@@ -11,7 +12,7 @@ from app.domain.ports import TokenCounter
 async def count_exactly(
     context: ApiContext, model: str, encoded: Encoded, decode: Callable[[bytes], ChatRequest], id: str = ""
 ) -> int | None:
-    """By the first target of `model` that can; None where none can. `id`: the request's own.
+    """By the first target of `model` that can, this very request too; None where none can. `id`: the request's.
 
     Raises ModelNotFound, and what the provider raises.
     """
@@ -20,5 +21,8 @@ async def count_exactly(
             exchange: Exchange[ChatRequest] = Exchange(
                 model=target.model, decode=lambda: decode(encoded.body), encoded=encoded, request_id=id
             )
-            return await target.source.count_tokens(exchange)
+            try:
+                return await target.source.count_tokens(exchange)
+            except UnsupportedFeature:
+                continue
     return None

@@ -13,5 +13,9 @@ BUILTIN: Mapping[str, str] = {
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
-    **dict.fromkeys(CATALOGUE, f"{_PLATFORMS}.openai_compatible.integration:OpenAICompatibleIntegration"),
+    **{
+        kind: f"{_PLATFORMS}.openai_compatible.integration:"
+        + ("TokenCountingIntegration" if row.counting else "OpenAICompatibleIntegration")
+        for kind, row in CATALOGUE.items()
+    },
 }

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.errors import UnsupportedFeature
 from app.domain.exchange import Exchange
 from app.testing.providers import ScriptedProvider
 from tests.rest.gateway import ANSWER, gateway
@@ -27,6 +28,18 @@ async def test_tokens_are_counted_by_who_can() -> None:
         assert (reply.status, reply.json()) == (200, {"input_tokens": 4})
         assert reply.headers["x-llm-token-count"] == "exact"
         assert platform.provider.exchanges == []
+
+
+class Lost(ScriptedProvider):
+    async def count_tokens(self, exchange: Exchange[Any]) -> int:
+        raise UnsupportedFeature("not this request")
+
+
+async def test_what_its_server_cannot_count_is_estimated() -> None:
+    async with gateway(Lost(ANSWER)) as platform:
+        reply = await post(platform.port, COUNT, ASKED)
+        assert reply.status == 200
+        assert reply.headers["x-llm-token-count"] == "estimated"
 
 
 async def test_an_estimate_says_that_it_is_one() -> None:

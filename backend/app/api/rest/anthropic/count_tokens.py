@@ -4,21 +4,17 @@ An estimate says so: in the header `x-llm-token-count: estimated` (else `exact`)
 `input_tokens`. https://platform.claude.com/docs/en/api/messages/count_tokens
 """
 
-from functools import partial
-
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.api.asgi import headers_of, read_body
-from app.api.context import ApiContext
 from app.api.rest.anthropic.answers import id_headers
 from app.api.rest.anthropic.dialect import FRONT_END, KEPT_HEADERS, decode
 from app.api.rest.context import Caller, Context
 from app.api.rest.inference import kept
 from app.api.rest.json_response import JSON
-from app.domain.chat import ChatRequest
-from app.domain.exchange import Encoded, Exchange
-from app.domain.ports import TokenCounter
+from app.api.token_count import count_exactly
+from app.domain.exchange import Encoded
 from app.domain.token_estimate import estimate_tokens
 from app.wire.anthropic_messages import request as wire
 from app.wire.json_limits import check_depth
@@ -38,19 +34,8 @@ async def count_tokens(request: Request, context: Context, caller: Caller) -> Re
     head = wire.peek_count(body)
     ids = id_headers(request.headers)
     encoded = Encoded(wire.FORMAT, body, wire.splice, kept(headers, KEPT_HEADERS))
-    exact = await _counted(context, head.model, encoded, ids["request-id"])
+    exact = await count_exactly(context, head.model, encoded, decode, ids["request-id"])
     if exact is not None:
         return JSON({"input_tokens": exact}, headers={**ids, COUNT_HEADER: "exact"})
     found = {"input_tokens": estimate_tokens(decode(body)), "estimated": True}
     return JSON(found, headers={**ids, COUNT_HEADER: "estimated"})
-
-
-async def _counted(context: ApiContext, model: str, encoded: Encoded, id: str) -> int | None:
-    """By the first target of `model` that can count. Raises ModelNotFound, and what the provider raises."""
-    for target in context.router.catalog.current.resolve(model):
-        if isinstance(target.source, TokenCounter):
-            exchange: Exchange[ChatRequest] = Exchange(
-                model=target.model, decode=partial(decode, encoded.body), encoded=encoded, request_id=id
-            )
-            return await target.source.count_tokens(exchange)
-    return None

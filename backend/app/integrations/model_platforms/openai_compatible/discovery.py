@@ -11,7 +11,7 @@ from app.domain.errors import NotFound, UpstreamAuthFailed, UpstreamError
 from app.domain.models import Capability, ModelInfo
 from app.integrations.kit.listing import Record, number, records, shows, text
 from app.integrations.kit.probe import Models
-from app.integrations.model_platforms.openai_compatible.catalogue import Vendor
+from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
 Capabilities = frozenset[Capability]
 

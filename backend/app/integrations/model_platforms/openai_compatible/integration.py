@@ -11,7 +11,7 @@ from app.core.integration_framework import (
     IntegrationConfigError,
     IntegrationType,
 )
-from app.domain.chat import CompletionRequest
+from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import UnsupportedFeature
 from app.domain.events import EventStream
@@ -20,9 +20,12 @@ from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.openai_platform import OpenAIPlatform
 from app.integrations.kit.probe import Models, check
 from app.integrations.kit.settings import NO_KEY
-from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, GENERIC, Vendor
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
+from app.integrations.model_platforms.openai_compatible.counting import count
 from app.integrations.model_platforms.openai_compatible.discovery import discover, named
+from app.integrations.model_platforms.openai_compatible.servers import GENERIC
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
+from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
 DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
     name="openai_compatible",
@@ -105,3 +108,10 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
 
     def _lacking(self, what: str) -> UnsupportedFeature:
         return UnsupportedFeature(f"{self.vendor.title} ('{self.name}') offers no {what}.", param="model")
+
+
+class TokenCountingIntegration(OpenAICompatibleIntegration):
+    """One whose server can count: satisfies TokenCounter besides."""
+
+    async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
+        return await count(self._connected(), self.vendor, exchange, self.settings.timeout)

@@ -7,7 +7,7 @@ import msgspec
 from pydantic import Field
 
 from app.integrations.kit.settings import BaseUrl, UpstreamSettings
-from app.integrations.model_platforms.openai_compatible.catalogue import Vendor
+from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
 _VERSION = re.compile(r"/v\d+[a-z0-9]*$")
 

@@ -3,7 +3,8 @@
 import pytest
 
 from app.core.http import TransportSettings
-from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE, GENERIC
+from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
+from app.integrations.model_platforms.openai_compatible.servers import GENERIC
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
 
 

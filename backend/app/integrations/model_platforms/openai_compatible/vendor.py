@@ -1,0 +1,65 @@
+"""What one vendor of the OpenAI dialect is like: the columns of the catalogue."""
+
+import msgspec
+
+from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
+
+
+class Counting(msgspec.Struct, frozen=True, kw_only=True):
+    """One way of asking a server how many tokens a chat is.
+
+    `path`: where. `answer`: the dotted name of the number in what it says, or of the list whose length it is.
+    `fields`: those of the chat that are sent; all, where None. `template`: where the chat is laid out first, as a
+    `prompt`; then `text` is the field that takes this prompt, and `constants` go with it.
+    """
+
+    path: str
+    answer: str
+    fields: frozenset[str] | None = None
+    template: str | None = None
+    text: str = ""
+    constants: dict[str, bool] = {}
+
+
+class Vendor(msgspec.Struct, frozen=True, kw_only=True):
+    """One server or cloud.
+
+    `base_url` is its root, to which `prefix` is added for the API; None where everybody's is another. A path that
+    begins with "/" counts from the root, any other from the API.
+
+    `api_key_env`: set for a cloud, which serves nobody without a key. `models_open`: it lists its models without
+    a key too, so a list says nothing about the key. `health_path`: a cheap sign of life, or the list of models.
+    `facts_path`: what a server with one model tells of it. `context_fields`: dotted names of the context length,
+    first in the facts and then in the model's record; the first one that holds a number counts. `refused`: fields
+    that it answers with an error, and which are therefore left out. `profile`: how a request is put that came in
+    another format. `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from
+    one that has a part of it they are translated. `pooled`: an open connection that idles costs the server
+    nothing. `counting`: ways of asking how many tokens a chat is, the best first.
+    """
+
+    kind: str
+    title: str
+    base_url: str | None = None
+    prefix: str = "/v1"
+    api_key_env: str | None = None
+    models_path: str = "models"
+    models_open: bool = False
+    health_path: str = "models"
+    facts_path: str | None = None
+    context_fields: tuple[str, ...] = ()
+    refused: frozenset[str] = frozenset()
+    profile: Profile = DEFAULT_PROFILE
+    pooled: bool = True
+    completions: bool = True
+    embeddings: bool = True
+    responses: bool = False
+    counting: tuple[Counting, ...] = ()
+
+    @property
+    def shows_wrong_key(self) -> bool:
+        """Whether a wrong key is noticed before the first request."""
+        return not self.models_open or self.health_path != "models"
+
+    def locate(self, path: str) -> str:
+        """`path` as it counts from the root."""
+        return path if path.startswith("/") else f"{self.prefix}/{path}"
