@@ -26,14 +26,15 @@ from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import ModelSource
 from app.enabled import FRONT_ENDS, integration_configs
-from app.inference.catalog import LiveCatalog, Route, Routes, Source
+from app.inference.catalog import LiveCatalog, Source
 from app.inference.recent import RecentCalls
 from app.inference.request_log import RequestLog
 from app.inference.router import Router
 from app.inference.stages.account import Account
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
+from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
 
 _FIXED = (
@@ -78,15 +79,14 @@ class Platform:
         self._began_with = self.settings
         self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
-        catalog = LiveCatalog(self._sources, routes(self.settings))
-        self._deadline = Deadline(timeouts(self.settings))
+        catalog = LiveCatalog(self._sources, routing(self.settings))
         tally = Tally()
         recent = RecentCalls()
         self._request_log = RequestLog()
         self.router = Router(
             catalog,
             call_stages=[Account([self._request_log, tally.ended, recent], [tally.began])],
-            attempt_stages=[self._deadline],
+            attempt_stages=[keep_time],
         )
         context = ApiContext(
             router=self.router,
@@ -145,8 +145,7 @@ class Platform:
             self._loaded, self.settings = loaded, settings
             self.policy = api_policy(settings)
             logging.getLogger().setLevel(settings.log_level.upper())
-            self._deadline.timeouts = timeouts(settings)
-            self.router.catalog.rebuild(routes(settings))
+            self.router.catalog.rebuild(routing(settings))
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info(
@@ -192,6 +191,7 @@ class Platform:
                     source=integration,
                     serving=self.manager.serves(integration.name),
                     priority=integration.config.priority,
+                    kind=integration.config.effective_kind,
                 )
 
 
@@ -211,18 +211,3 @@ def api_policy(settings: Settings) -> ApiPolicy:
         comment_seconds=settings.timeouts.keep_alive_comment,
         origins=settings.server.cors_origins,
     )
-
-
-def timeouts(settings: Settings) -> Timeouts:
-    wanted = settings.timeouts
-    return Timeouts(first_token=wanted.first_token, idle=wanted.idle, total=wanted.total)
-
-
-def routes(settings: Settings) -> Routes:
-    return {
-        name: [
-            Route(integration=each.integration, model=each.model, priority=each.priority, weight=each.weight)
-            for each in model.targets
-        ]
-        for name, model in settings.models.items()
-    }

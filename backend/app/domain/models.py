@@ -13,13 +13,15 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as one provider has it. `context_window` in tokens, `size_bytes` on disk.
 
     `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds. `aliases`: other names
-    that the provider itself takes for it. `serving`: False while the provider knows that it can't run it.
+    that the provider itself takes for it. `serving`: False while the provider knows that it can't run it. `slots`:
+    answers that it writes at the same time, where those are few.
     """
 
     id: str
     provider: str
     capabilities: frozenset[Capability] = frozenset({"chat"})
     context_window: int | None = None
+    slots: int | None = None
     max_output_tokens: int | None = None
     size_bytes: int | None = None
     format: str | None = None

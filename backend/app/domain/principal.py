@@ -13,6 +13,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     `key`: the id of the virtual key that was shown. `team` and `groups`: whom it belongs to. `tier`: the limits
     that hold for it, by name. `models`: patterns of the models that it may use; none means all.
+    `rank`: where requests have to wait, those of a higher one go first.
     """
 
     id: str
@@ -22,6 +23,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     tier: str | None = None
     models: tuple[str, ...] = ()
+    rank: int = 0
 
 
 ANONYMOUS = Principal(id="anonymous")

@@ -11,32 +11,64 @@ from app.domain.events import EventStream
 from app.domain.exchange import Encoded
 from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
+from app.domain.prices import Price
 from app.domain.principal import ANONYMOUS, Principal
+from app.domain.usage import Usage
+from app.inference.policy import ModelPolicy
+from app.inference.vitals import Vitals
 
+AtEnd = Callable[[BaseException | None, Usage | None], None]
 Operation = Literal["chat", "text_completion", "embeddings"]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """One model at one integration. A lower `priority` is tried first; equals share by `weight`."""
+    """One model at one integration. A lower `priority` is tried first; equals share by `weight`.
+
+    `vitals` is how it is now. `rpm`, `tpm`: requests and tokens that it may be sent in a minute. `context_window`
+    in tokens, None where nobody tells.
+    """
 
     source: ModelSource
     model: str
+    vitals: Vitals
     priority: int = 1
     weight: float = 1.0
     serving: bool = True
     known: ModelInfo | None = None
+    price: Price | None = None
+    rpm: int | None = None
+    tpm: int | None = None
+    context_window: int | None = None
 
     @property
     def integration(self) -> str:
         return self.source.name
 
 
+class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A target that a request might have gone to: its `score` (lower is better), or why it was `excluded`.
+
+    `name` is the model as callers know it: the one they asked for, or one of its fallbacks.
+    """
+
+    name: str
+    integration: str
+    model: str
+    score: float | None = None
+    excluded: str | None = None
+
+
 class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request. Front-ends make it; stages read it and note on it what they did.
 
-    `decode` gives the domain request on first need; `encoded` holds the bytes it came in, if it came in bytes.
-    `started` is in seconds of time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the
-    event loop's clock; None when it did not say.
+    `decode` gives the domain request; `request` keeps it. `encoded` holds the bytes it came in, if it came in
+    bytes. `session` is the caller's own word for what belongs together. `started` is in seconds of
+    time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the event loop's clock; None when
+    it did not say. `queued` is told how many are ahead when the call has to wait for a place.
+
+    `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
+    `prompt_tokens`: set where it was counted or estimated, since it might not fit. `cached`: "hit" or "coalesced"
+    when no provider was asked. `charged`: the limits that it counted against.
     """
 
     id: str
@@ -47,18 +79,47 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     stream: bool = False
     principal: Principal = ANONYMOUS
     front_end: str = ""
+    session: str | None = None
     started: float = msgspec.field(default_factory=time.perf_counter)
     deadline: float | None = None
+    queued: Callable[[int], None] | None = None
     attempts: "list[Attempt]" = msgspec.field(default_factory=list)
+    considered: list[Considered] = msgspec.field(default_factory=list)
+    at_end: list[AtEnd] = msgspec.field(default_factory=list)
+    prompt_tokens: int | None = None
+    cached: Literal["hit", "coalesced"] | None = None
+    charged: tuple[str, ...] = ()
+    _request: Any = None
+
+    @property
+    def request(self) -> Any:
+        """The domain request, decoded once. Raises InvalidRequest."""
+        if self._request is None:
+            self._request = self.decode()
+        return self._request
+
+    @property
+    def answered_by(self) -> str:
+        """The integration that was asked last."""
+        return self.attempts[-1].target.integration if self.attempts else "cache"
 
 
 class Attempt(msgspec.Struct, eq=False):
-    """One try of a call at one target. `failure` is what ended it before its first event."""
+    """One try of a call at one target, under the policy of the `name` that led to it. `began` is in seconds of
+    time.perf_counter(). `failure` is what ended it before its first event; `seconds`: until then, or to the first
+    event; `waited`: how long it stood in line before.
+    """
 
     call: Call
     target: Target
+    name: str = ""
+    policy: ModelPolicy = ModelPolicy()
     failure: Exception | None = None
+    began: float = 0.0
     seconds: float = 0.0
+    waited: float = 0.0
+    probe: bool = False
+    dropped: list[str] = msgspec.field(default_factory=list)
 
 
 T = TypeVar("T")

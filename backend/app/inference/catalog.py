@@ -1,29 +1,27 @@
 """Which targets a model name means: an immutable snapshot, swapped whole when something changes.
 
-A name is looked up as, in this order: a configured model (alias), `integration/model`, the bare name of a model
-that some integration knows, `publishers/<namespace>/models/<id>`.
+A name is looked up as, in this order: a configured model, an alias, `integration/model`, a configured pattern such
+as `gpt-*`, the bare name of a model that some integration knows, `publishers/<namespace>/models/<id>`.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 
-from app.domain.errors import ModelNotFound, UpstreamUnavailable
+from app.domain.errors import ModelNotFound
 from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
+from app.inference.budget import Budget
 from app.inference.call import Target
+from app.inference.policy import ModelPolicy
+from app.inference.routes import Route, Routing, patterns
+from app.inference.vitals import FOR_ALL_OTHERS, Fleet
 
 logger = logging.getLogger(__name__)
 
-
-class Route(msgspec.Struct, frozen=True, kw_only=True):
-    """A target as configured: `model` at `integration`."""
-
-    integration: str
-    model: str
-    priority: int = 1
-    weight: float = 1.0
+KEPT_NAMES = 1000
+"""Names that a snapshot remembers once they were worked out; callers invent names without end."""
 
 
 class Source(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,16 +30,17 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     source: ModelSource
     serving: bool
     priority: int = 100
-
-
-Routes = Mapping[str, Sequence[Route]]
+    kind: str = ""
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that callers may use, its targets, and what is known of the first of them."""
+    """A name that callers may use, its targets, and how they are used."""
 
     name: str
     targets: tuple[Target, ...]
+    policy: ModelPolicy
+    budget: Budget
+    hedges: Budget
 
     @property
     def serving(self) -> bool:
@@ -53,28 +52,34 @@ class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catalog:
-    """One snapshot. Never changed after it is made, so a request sees one picture from start to end."""
+    """One snapshot. What a name means never changes in it, so a request sees one picture from start to end."""
 
     def __init__(
-        self, sources: Iterable[Source] = (), routes: Routes | None = None, before: "Catalog | None" = None
+        self,
+        sources: Iterable[Source] = (),
+        routing: Routing | None = None,
+        before: "Catalog | None" = None,
+        fleet: Fleet | None = None,
     ) -> None:
         """`before`: the last snapshot. An integration that is down forgets its models; callers should hear that
         they are away, not that they never were.
         """
+        self._routing = routing or Routing()
+        self._fleet = fleet or Fleet()
         self._sources = {source.source.name: source for source in sources}
         known: dict[str, dict[str, ModelInfo]] = before._infos if before is not None else {}
         self._infos: dict[str, dict[str, ModelInfo]] = {
             name: _infos(source, known.get(name, {})) for name, source in self._sources.items()
         }
-        self._entries = {entry.name: entry for entry in self._build(routes or {})}
-        # What nearly every request asks for, worked out once a snapshot.
-        self._ready = {name: _serving(entry) for name, entry in self._entries.items()}
+        self._patterns = patterns(self._routing.models)
+        self._entries = {entry.name: entry for entry in self._build()}
         self._other_names = {
             alias: entry
             for entry in reversed(self._entries.values())
             if entry.known
             for alias in entry.known.aliases
         }
+        self._worked_out: dict[str, ModelEntry] = {}
 
     def entries(self) -> tuple[ModelEntry, ...]:
         """Every public model: configured ones first, then each integration's own."""
@@ -82,93 +87,131 @@ class Catalog:
 
     def entry(self, name: str) -> ModelEntry:
         """What `name` means. Raises ModelNotFound."""
-        found = (
-            self._entries.get(name)
-            or self._other_names.get(name)
-            or self._qualified(name)
-            or self._published(name)
-        )
+        found = self._entries.get(name) or self._worked_out.get(name)
+        if found is not None:
+            return found
+        found = self._look_up(name)
         if found is None:
             raise ModelNotFound(
                 f"The model '{name[:200]}' does not exist. GET /v1/models lists the models that do.",
                 code="model_not_found",
                 param="model",
             )
+        if len(self._worked_out) < KEPT_NAMES:
+            self._worked_out[name] = found
         return found
 
     def resolve(self, name: str) -> tuple[Target, ...]:
-        """The serving targets of `name`. Raises ModelNotFound, or UpstreamUnavailable when none serves now."""
-        ready = self._ready.get(name)
-        if ready:
-            return ready
-        entry = self.entry(name)
-        serving = _serving(entry)
-        if not serving:
-            names = ", ".join(sorted({target.integration for target in entry.targets}))
-            raise UpstreamUnavailable(
-                f"The model '{name}' is known, but what serves it ({names}) is not available now.",
-                provider=names,
-                retry_after=5.0,
-            )
-        return serving
+        """The targets of `name` that serve now. Raises ModelNotFound."""
+        return tuple(target for target in self.entry(name).targets if target.serving)
 
-    def _build(self, routes: Routes) -> Iterable[ModelEntry]:
-        for name, configured in routes.items():
-            yield ModelEntry(name=name, targets=tuple(self._configured(route) for route in configured))
-        bare: dict[str, list[Target]] = {}
+    def _look_up(self, name: str) -> ModelEntry | None:
+        return (
+            self._qualified(name) or self._patterned(name) or self._other_names.get(name) or self._published(name)
+        )
+
+    def _build(self) -> Iterable[ModelEntry]:
+        """Later ones do not replace earlier ones of the same name."""
+        exact = {name: model for name, model in self._routing.models.items() if "*" not in name}
+        entries = {
+            name: self._entry(name, [self._configured(route) for route in model.routes], model.policy)
+            for name, model in exact.items()
+        }
         for source in sorted(self._sources.values(), key=lambda each: (each.priority, each.source.name)):
             for info in self._infos[source.source.name].values():
-                bare.setdefault(info.id, []).append(_target(source, info.id, info, priority=source.priority))
-        for name, targets in bare.items():
-            if name not in routes:
-                yield ModelEntry(name=name, targets=tuple(targets))
+                self._offer(entries, source, info)
+        for alias, name in self._routing.aliases.items():
+            found = entries.get(name) or self._qualified(name) or self._patterned(name)
+            if found is not None and alias not in exact:
+                entries[alias] = msgspec.structs.replace(found, name=alias)
+        return entries.values()
+
+    def _offer(self, entries: dict[str, ModelEntry], source: Source, info: ModelInfo) -> None:
+        """What an integration has, under its bare name; with several, they are its targets."""
+        name = info.id
+        if name in self._routing.models:
+            return
+        found = entries.get(name)
+        if found is None and (configured := self._patterned(name)) is not None:
+            entries[name] = configured
+        elif found is None or found.policy is self._default:
+            target = self._target(source, name, info, priority=source.priority)
+            entries[name] = self._entry(name, [*(found.targets if found else ()), target])
+
+    @property
+    def _default(self) -> ModelPolicy:
+        return self._routing.policy.default
+
+    def _entry(
+        self, name: str, targets: Sequence[Target], policy: ModelPolicy | None = None, shared: str | None = None
+    ) -> ModelEntry:
+        """`shared`: whose budgets it has, where names are without end."""
+        retries, hedges = self._fleet.budgets(shared or name)
+        return ModelEntry(
+            name=name, targets=tuple(targets), policy=policy or self._default, budget=retries, hedges=hedges
+        )
 
     def _configured(self, route: Route) -> Target:
         source = self._sources.get(route.integration)
         if source is None:
-            return Target(
-                source=_Absent(route.integration),
-                model=route.model,
-                priority=route.priority,
-                weight=route.weight,
-                serving=False,
-            )
-        known = self._infos[route.integration].get(route.model) or self._by_alias(route.integration, route.model)
-        return _target(
-            source, known.id if known else route.model, known, priority=route.priority, weight=route.weight
-        )
+            absent = Source(source=_Absent(route.integration), serving=False)
+            return self._target(absent, route.model, None, route)
+        known = self._known(route.integration, route.model)
+        return self._target(source, known.id if known else route.model, known, route)
+
+    def _patterned(self, name: str) -> ModelEntry | None:
+        for pattern in self._patterns:
+            routes = pattern.routes(name)
+            if routes is not None:
+                targets = [self._configured(route) for route in routes]
+                return self._entry(name, targets, pattern.model.policy, shared=pattern.name)
+        return None
 
     def _qualified(self, name: str) -> ModelEntry | None:
         integration, _, model = name.partition("/")
         source = self._sources.get(integration)
         if source is None or not model:
             return None
-        known = self._infos[integration].get(model) or self._by_alias(integration, model)
+        known = self._known(integration, model)
         if known is None and source.serving and not source.source.accepts_unlisted:
             return None  # while it is down, nobody can say that it lacks the model
-        return ModelEntry(name=name, targets=(_target(source, known.id if known else model, known),))
+        target = self._target(source, known.id if known else model, known)
+        return self._entry(name, [target], shared=f"{integration}/")
 
-    def _by_alias(self, integration: str, name: str) -> ModelInfo | None:
-        return next((info for info in self._infos[integration].values() if name in info.aliases), None)
+    def _known(self, integration: str, name: str) -> ModelInfo | None:
+        infos = self._infos[integration]
+        return infos.get(name) or next((info for info in infos.values() if name in info.aliases), None)
 
     def _published(self, name: str) -> ModelEntry | None:
         """`publishers/<namespace>/models/<id>`, the form that Models-as-a-Service body routing sends."""
         parts = name.split("/", 3)
         if len(parts) != 4 or parts[0] != "publishers" or parts[2] != "models":
             return None
-        return self._entries.get(parts[3]) or self._qualified(parts[3])
+        return self._entries.get(parts[3]) or self._qualified(parts[3]) or self._patterned(parts[3])
 
-
-def _target(
-    source: Source, model: str, known: ModelInfo | None, *, priority: int = 1, weight: float = 1.0
-) -> Target:
-    return Target(
-        source=source.source, model=model, known=known, serving=source.serving, priority=priority, weight=weight
-    )
-
-
-def _serving(entry: ModelEntry) -> tuple[Target, ...]:
-    return tuple(target for target in entry.targets if target.serving)
+    def _target(
+        self, source: Source, model: str, known: ModelInfo | None, route: Route | None = None, *, priority: int = 1
+    ) -> Target:
+        name = source.source.name
+        listed = known is not None or route is not None
+        vitals = self._fleet.of(name, model if listed else FOR_ALL_OTHERS)
+        limit = route.slots if route is not None and route.slots else known.slots if known else None
+        if limit is not None and limit != vitals.slots.limit:
+            vitals.slots.limit = limit
+        route = route or Route(integration=name, model=model, priority=priority)
+        return Target(
+            source=source.source,
+            model=model,
+            vitals=vitals,
+            known=known,
+            serving=source.serving and (known is None or known.serving),
+            priority=route.priority,
+            weight=route.weight,
+            rpm=route.rpm,
+            tpm=route.tpm,
+            context_window=(known.context_window if known else None) or route.context_window,
+            price=self._routing.price(name, source.kind, model),
+        )
 
 
 def _infos(source: Source, before: dict[str, ModelInfo]) -> dict[str, ModelInfo]:
@@ -196,17 +239,19 @@ class _Absent:
 class LiveCatalog:
     """Holds the current snapshot and makes the next one."""
 
-    def __init__(self, sources: Callable[[], Iterable[Source]], routes: Routes | None = None) -> None:
+    def __init__(self, sources: Callable[[], Iterable[Source]], routing: Routing | None = None) -> None:
         self._sources = sources
-        self._routes = routes or {}
+        self.routing = routing or Routing()
+        self.fleet = Fleet(self.routing.policy)
         self._watchers: dict[object, Callable[[], None]] = {}
         self.current = Catalog()
 
-    def rebuild(self, routes: Routes | None = None) -> None:
-        """Take a new picture; `routes` replaces the configured models. Errors leave the old snapshot in place."""
-        wanted = self._routes if routes is None else routes
-        self.current = Catalog(self._sources(), wanted, self.current)
-        self._routes = wanted
+    def rebuild(self, routing: Routing | None = None) -> None:
+        """Take a new picture; `routing` replaces what is configured. Errors leave the old snapshot in place."""
+        wanted = routing or self.routing
+        self.fleet.obey(wanted.policy)
+        self.current = Catalog(self._sources(), wanted, self.current, self.fleet)
+        self.routing = wanted
         for notify in tuple(self._watchers.values()):
             try:
                 notify()

@@ -24,12 +24,12 @@ async def send(attempt: Attempt) -> EventStream:
             f"The model '{call.model}' is served by '{source.name}', which offers no {call.operation}.",
             param="model",
         )
-    return await method(
-        Exchange(
-            model=attempt.target.model,
-            decode=call.decode,
-            encoded=call.encoded,
-            stream=call.stream,
-            request_id=call.id,
-        )
+    exchange: Exchange[Any] = Exchange(
+        model=attempt.target.model,
+        decode=lambda: call.request,
+        encoded=call.encoded,
+        stream=call.stream,
+        request_id=call.id,
     )
+    attempt.dropped = exchange.dropped
+    return await method(exchange)

@@ -19,5 +19,5 @@ class Router:
         attempt_stages: Sequence[Stage[Attempt]] = (),
     ) -> None:
         self.catalog = catalog
-        walk = WalkPlan(catalog, compose(attempt_stages, send))
+        walk = WalkPlan(catalog, lambda: catalog.routing.policy, compose(attempt_stages, send))
         self.open = compose(call_stages, walk)

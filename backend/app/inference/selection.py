@@ -1,32 +1,150 @@
-"""The order in which targets are tried: pure functions from targets to an attempt plan.
+"""In which order the targets of a model are asked: pure functions, one a strategy.
 
-A plan lists targets; a retry is the same target listed twice.
+A strategy gives each target a score, and lower ones come first. Targets of a lower `priority` come before those
+of a higher one, and among equals one whose model is in memory before one that has to load it. One that has just
+failed comes after those that have not, whatever its priority.
 """
 
-from collections.abc import Callable, Sequence
-from itertools import groupby
-from operator import attrgetter
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 
 from app.inference.call import Target
+from app.inference.policy import Strategy
 
-MAX_ATTEMPTS = 3
+UNKNOWN_PRICE = 1e9
+LARGE = 1e15
 
 
-def by_priority(targets: Sequence[Target], random: Callable[[], float]) -> tuple[Target, ...]:
-    """Lowest priority number first; targets of equal priority in a weighted random order.
-
-    `random` gives floats in [0, 1). At most MAX_ATTEMPTS targets.
+class Asking:
+    """What strategies may want to know of a request. `random` gives floats in [0, 1), `now` is the clock of the
+    targets' vitals. `session` and `prefix` are looked up on first need.
     """
-    if len(targets) == 1:
-        return (targets[0],)
-    plan: list[Target] = []
-    for _, group in groupby(sorted(targets, key=attrgetter("priority")), key=attrgetter("priority")):
-        plan.extend(_weighted_order(list(group), random))
-    return tuple(plan[:MAX_ATTEMPTS])
+
+    def __init__(
+        self,
+        now: float,
+        random: Callable[[], float],
+        session: Callable[[], bytes] = bytes,
+        prefix: Callable[[], bytes] = bytes,
+    ) -> None:
+        self.now = now
+        self.random = random
+        self._session = session
+        self._prefix = prefix
+
+    @cached_property
+    def session(self) -> bytes:
+        """What tells the caller's conversation or, failing that, the caller."""
+        return self._session()
+
+    @cached_property
+    def prefix(self) -> bytes:
+        """The beginning of the prompt, which a local engine may have in its cache."""
+        return self._prefix()
 
 
-def _weighted_order(targets: list[Target], random: Callable[[], float]) -> list[Target]:
-    """Efraimidis and Spirakis: sort by u ** (1 / weight); a weight of 0 comes last."""
-    return sorted(
-        targets, key=lambda each: random() ** (1 / each.weight) if each.weight > 0 else -1.0, reverse=True
-    )
+Score = Callable[[Target, Asking], float]
+
+
+def _weighted(target: Target, asking: Asking) -> float:
+    """Efraimidis and Spirakis: u ** (1 / weight) gives a random order in which weights are shares of the top."""
+    return -(asking.random() ** (1 / target.weight)) if target.weight > 0 else 1.0
+
+
+def _as_written(target: Target, asking: Asking) -> float:
+    return 0.0
+
+
+def _busy(target: Target, asking: Asking) -> float:
+    """Requests under way for its weight. A little chance, so that equals share."""
+    return (target.vitals.in_flight + asking.random()) / (target.weight or 1e-9)
+
+
+def _slow(target: Target, asking: Asking) -> float:
+    """What is to be expected: the latency seen lately, times those already waiting there."""
+    vitals = target.vitals
+    return (vitals.latency.value(asking.now) + 1e-6 * asking.random()) * (vitals.in_flight + 1)
+
+
+def _dear(target: Target, asking: Asking) -> float:
+    price = target.price
+    return UNKNOWN_PRICE if price is None else price.input + price.output
+
+
+def _large(target: Target, asking: Asking) -> float:
+    """By size; a model whose size nobody tells, by its price."""
+    known = target.known
+    if known is not None and known.size_bytes:
+        return float(known.size_bytes)
+    return LARGE + _dear(target, asking)
+
+
+def _by_session(target: Target, asking: Asking) -> float:
+    return _rendezvous(asking.session, target)
+
+
+def _by_prefix(target: Target, asking: Asking) -> float:
+    return _rendezvous(asking.prefix, target)
+
+
+def _rendezvous(key: bytes, target: Target) -> float:
+    """Highest random weight: the same key leads to the same target, and when one goes only its keys move.
+    https://en.wikipedia.org/wiki/Rendezvous_hashing
+    """
+    name = f"{target.integration}/{target.model}".encode()
+    digest = hashlib.blake2b(key, key=hashlib.blake2b(name, digest_size=32).digest(), digest_size=8).digest()
+    share = (int.from_bytes(digest, "big") + 1) / 2**64
+    return -(share ** (1 / target.weight)) if target.weight > 0 else 1.0
+
+
+SCORES: Mapping[Strategy, Score] = {
+    "weighted": _weighted,
+    "priority": _as_written,
+    "least_busy": _busy,
+    "lowest_latency": _slow,
+    "cheapest": _dear,
+    "sticky": _by_session,
+    "sticky_prefix": _by_prefix,
+    "auto": _large,
+}
+
+_SAMPLED: frozenset[Strategy] = frozenset({"least_busy", "lowest_latency"})
+"""Two are drawn and the better one goes first: of many who all see the same best target, all would run to it."""
+
+_STAYS: frozenset[Strategy] = frozenset({"sticky", "auto", "priority", "cheapest"})
+"""These choose for reasons that outweigh a load from disk."""
+
+Scored = tuple[float, Target]
+
+
+def ordered(targets: Sequence[Target], strategy: Strategy, asking: Asking) -> list[Scored]:
+    """Best first, each with its score."""
+    score = SCORES[strategy]
+    scored = [(score(target, asking), target) for target in targets]
+    if len(scored) == 1:
+        return scored
+    stays = strategy in _STAYS
+
+    def rank(target: Target) -> tuple[bool, int, bool]:
+        return target.vitals.doubtful(asking.now), target.priority, _cold(target) and not stays
+
+    scored.sort(key=lambda each: (rank(each[1]), each[0]))
+    if strategy in _SAMPLED:
+        peers = sum(rank(target) == rank(scored[0][1]) for _, target in scored)
+        return _best_of_two(scored, peers, asking)
+    return scored
+
+
+def _cold(target: Target) -> bool:
+    return target.known is not None and target.known.loaded is False
+
+
+def _best_of_two(scored: list[Scored], peers: int, asking: Asking) -> list[Scored]:
+    """The power of two choices, among the first `peers`, which are equals but for their scores."""
+    if peers <= 2:
+        return scored
+    one = int(asking.random() * peers)
+    other = int(asking.random() * (peers - 1))
+    chosen = min(one, other + (other >= one))  # they are in order, so the lower place is the better one
+    return [scored[chosen], *scored[:chosen], *scored[chosen + 1 :]]

@@ -29,10 +29,11 @@ from app.inference.catalog import LiveCatalog, Source
 from app.inference.recent import RecentCalls
 from app.inference.router import Router
 from app.inference.stages.account import Account
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.inference.tally import Tally
 from app.testing.providers import ScriptedProvider
 from tests.servers.raw_client import Reply, post
+from tests.servers.routing import ONE_TRY
 from tests.servers.serving import serving
 
 ANSWER = (
@@ -107,9 +108,9 @@ def configs(developing: bool) -> list[IntegrationConfig]:
 def _context(manager: IntegrationManager, provider: ScriptedProvider, policy: ApiPolicy) -> ApiContext:
     recent, tally = RecentCalls(), Tally()
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
-    catalog.rebuild()
+    catalog.rebuild(ONE_TRY)
     account = Account([tally.ended, recent], [tally.began])
-    router = Router(catalog, call_stages=[account], attempt_stages=[Deadline(Timeouts())])
+    router = Router(catalog, call_stages=[account], attempt_stages=[keep_time])
 
     async def reload() -> Mapping[str, object]:
         return {}

@@ -28,9 +28,10 @@ from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.inference.tally import Tally
 from app.testing.providers import ScriptedProvider
+from tests.servers.routing import ONE_TRY
 
 ANSWER = (
     Started(id="chatcmpl-1", model="model", created=1),
@@ -90,7 +91,7 @@ async def served(
     records: list[CallRecord] = []
     tally, state, sources = Tally(), {"ready": ready}, list[ModelSource]([provider])
     catalog = LiveCatalog(lambda: [Source(source=source, serving=state["ready"]) for source in sources])
-    catalog.rebuild()
+    catalog.rebuild(ONE_TRY)
     config = {"host": LOCAL, "port": 0, **settings}
     manager = IntegrationManager(
         Registry({"grpc": GrpcApi, **{cls.__name__.lower(): cls for cls in others}}),
@@ -102,7 +103,7 @@ async def served(
     policy = ApiPolicy(authenticator=Authenticator(key), body_bytes=1 << 20, json_depth=64, comment_seconds=15.0)
     account = Account([records.append, tally.ended], [tally.began])
     context = ApiContext(
-        router=Router(catalog, call_stages=[account], attempt_stages=[Deadline(Timeouts())]),
+        router=Router(catalog, call_stages=[account], attempt_stages=[keep_time]),
         manager=manager,
         policy=lambda: policy,
         ready=lambda: state["ready"],

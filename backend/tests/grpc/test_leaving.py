@@ -12,6 +12,7 @@ from app.domain.events import StreamEvent, TextDelta
 from app.testing.providers import ScriptedProvider, Step
 from tests.grpc.server import ANSWER, ASK, LOCAL, failure, served
 from tests.rest.gateway import eventually
+from tests.servers.routing import ONE_MORE
 
 
 @pytest.mark.parametrize("method", ["Chat", "ChatUnary", "Embed"])
@@ -82,7 +83,7 @@ async def test_another_target_takes_over_unseen_before_the_first_event() -> None
     spare = ScriptedProvider(ANSWER, name="spare")
     async with served(ScriptedProvider([UpstreamUnavailable("down")])) as platform:
         platform.sources.append(spare)
-        platform.catalog.rebuild()
+        platform.catalog.rebuild(ONE_MORE)
         attempts = set()
         for _ in range(20):
             call = platform.inference.Chat(ASK)

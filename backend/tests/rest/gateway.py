@@ -18,8 +18,9 @@ from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.testing.providers import ScriptedProvider
+from tests.servers.routing import ONE_TRY
 from tests.servers.serving import serving
 
 START = Started(id="chatcmpl-1", model="model", created=1)
@@ -52,14 +53,14 @@ async def gateway(
     provider = provider or ScriptedProvider(ANSWER)
     records: list[CallRecord] = []
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
-    catalog.rebuild()
+    catalog.rebuild(ONE_TRY)
     manager = IntegrationManager(
         Registry({"openai_api": OpenAIApi, "anthropic_api": AnthropicApi}),
         [IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY) for name in front_ends],
     )
     settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
     current = ApiPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
-    router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[Deadline(Timeouts())])
+    router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[keep_time])
     app = create_rest_app(
         ApiContext(router=router, manager=manager, policy=lambda: current, ready=lambda: True, reload=_reload)
     )

@@ -23,9 +23,10 @@ from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.inference.tally import Tally
 from app.testing.providers import ScriptedProvider
+from tests.servers.routing import ONE_TRY
 from tests.servers.serving import serving
 
 START = Started(id="chatcmpl-1", model="model", created=1)
@@ -84,12 +85,12 @@ async def gateway(
         [IntegrationConfig(name="websocket", type=IntegrationType.API_COMPATIBILITY)],
     )
     platform = Gateway(0, records, provider, manager, catalog, policy(key, origins))
-    catalog.rebuild()
+    catalog.rebuild(ONE_TRY)
     context = ApiContext(
         router=Router(
             catalog,
             call_stages=[Account([records.append, tally.ended], [tally.began])],
-            attempt_stages=[Deadline(Timeouts())],
+            attempt_stages=[keep_time],
         ),
         manager=manager,
         policy=lambda: platform.policy,

@@ -75,7 +75,7 @@ class Inference(inference_pb2_grpc.InferenceServicer):
 def _headers(call: Call) -> tuple[tuple[str, str], ...]:
     """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts."""
     overhead = time.perf_counter() - call.started - sum(attempt.seconds for attempt in call.attempts)
-    provider = call.attempts[-1].target.integration
+    provider = call.answered_by
     return (
         ("x-request-id", call.id),
         ("x-llm-provider", provider),
@@ -85,5 +85,5 @@ def _headers(call: Call) -> tuple[tuple[str, str], ...]:
 
 
 def _strange(call: Call) -> ProviderProtocolError:
-    name = call.attempts[-1].target.integration
+    name = call.answered_by
     return ProviderProtocolError(f"'{name}' answered with something that was not asked for.", provider=name)

@@ -225,7 +225,7 @@ class _Answer:
         return [
             *self._id_headers,
             (b"openai-processing-ms", b"%d" % (spent * 1000)),
-            (b"x-llm-provider", call.attempts[-1].target.integration.encode("latin-1", "replace")),
+            (b"x-llm-provider", call.answered_by.encode("latin-1", "replace")),
             (b"x-llm-attempts", b"%d" % len(call.attempts)),
             (b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)),
         ]

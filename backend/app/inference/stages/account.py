@@ -14,13 +14,30 @@ from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
 from app.domain.usage import Usage
-from app.inference.call import Call
+from app.inference.call import Attempt, Call, Considered
 
 logger = logging.getLogger(__name__)
 
 
+class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One upstream request. `seconds` to its first event or its failure, `waited` in line before. `failure`: the
+    kind of the error, `message`: its words. `dropped`: fields that the target could not be told.
+    """
+
+    name: str
+    integration: str
+    model: str
+    seconds: float
+    waited: float = 0.0
+    failure: str | None = None
+    message: str | None = None
+    dropped: tuple[str, ...] = ()
+
+
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached."""
+    """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
+    US dollars, None where no price is known. `cached`: hit or coalesced, where no provider was asked.
+    """
 
     id: str
     principal: str
@@ -34,6 +51,16 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     first_event_seconds: float | None
     usage: Usage | None
+    key: str | None = None
+    team: str | None = None
+    tier: str | None = None
+    cost: float | None = None
+    stream: bool = False
+    cached: str | None = None
+    error: str | None = None
+    charged: tuple[str, ...] = ()
+    considered: tuple[Considered, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
 
 Sink = Callable[[CallRecord], None]
@@ -53,28 +80,65 @@ class Account:
         try:
             stream = await proceed(call)
         except BaseException as error:
-            self.emit(call, _outcome(error), None, None)
+            self.emit(call, error, None, None)
             raise
         return _Recorded(self, call, stream)
 
-    def emit(self, call: Call, outcome: str, first_event_at: float | None, usage: Usage | None) -> None:
-        target = call.attempts[-1].target if call.attempts else None
-        record = CallRecord(
-            id=call.id,
-            principal=call.principal.id,
-            front_end=call.front_end,
-            operation=call.operation,
-            model=call.model,
-            integration=target.integration if target else None,
-            target_model=target.model if target else None,
-            attempts=len(call.attempts),
-            outcome=outcome,
-            seconds=time.perf_counter() - call.started,
-            first_event_seconds=None if first_event_at is None else first_event_at - call.started,
-            usage=usage,
-        )
+    def emit(
+        self, call: Call, error: BaseException | None, first_event_at: float | None, usage: Usage | None
+    ) -> None:
+        """The call is over: `error` is what ended it, None for a whole answer."""
+        for done in call.at_end:
+            done(error, usage)
+        record = _record(call, error, first_event_at, usage)
         for sink in self._sinks:
             sink(record)
+
+
+def _record(
+    call: Call, error: BaseException | None, first_event_at: float | None, usage: Usage | None
+) -> CallRecord:
+    target = call.attempts[-1].target if call.attempts else None
+    principal = call.principal
+    price = target.price if target is not None and call.cached is None else None
+    return CallRecord(
+        id=call.id,
+        principal=principal.id,
+        front_end=call.front_end,
+        operation=call.operation,
+        model=call.model,
+        integration=target.integration if target else None,
+        target_model=target.model if target else None,
+        attempts=len(call.attempts),
+        outcome="ok" if error is None else _outcome(error),
+        seconds=time.perf_counter() - call.started,
+        first_event_seconds=None if first_event_at is None else first_event_at - call.started,
+        usage=usage,
+        key=principal.key,
+        team=principal.team,
+        tier=principal.tier,
+        cost=price.cost(usage) if price is not None and usage is not None else None,
+        stream=call.stream,
+        cached=call.cached,
+        error=str(error) if isinstance(error, PlatformError) else None,
+        charged=call.charged,
+        considered=tuple(call.considered),
+        tried=tuple([_tried(attempt) for attempt in call.attempts]),
+    )
+
+
+def _tried(attempt: Attempt) -> Tried:
+    failure = attempt.failure
+    return Tried(
+        attempt.name,
+        attempt.target.integration,
+        attempt.target.model,
+        attempt.seconds,
+        attempt.waited,
+        None if failure is None else _outcome(failure),
+        None if failure is None else str(failure),
+        tuple(attempt.dropped),
+    )
 
 
 class _Recorded:
@@ -124,7 +188,7 @@ class _Recorded:
         verdict = error
         if isinstance(error, StopAsyncIteration):
             if not self._unfinished:
-                self._end("ok")
+                self._end(None)
                 return error
             verdict = ProviderProtocolError(
                 f"'{self._provider()}' stopped in the middle of its answer.", provider=self._provider()
@@ -134,7 +198,7 @@ class _Recorded:
             verdict = UpstreamError(
                 f"The integration '{self._provider()}' failed unexpectedly.", provider=self._provider()
             )
-        self._end(_outcome(verdict))
+        self._end(verdict)
         return verdict
 
     def _finish(self, event: Finished) -> None:
@@ -145,24 +209,24 @@ class _Recorded:
             )
 
     def _provider(self) -> str:
-        return self._call.attempts[-1].target.integration
+        return self._call.answered_by
 
     async def aclose(self) -> None:
         """Closing before the end means that the caller left."""
         try:
             await self._stream.aclose()
         finally:
-            self._end("cancelled")
+            self._end(CancelledError())
 
-    def _end(self, outcome: str) -> None:
+    def _end(self, error: BaseException | None) -> None:
         if self._ended:
             return
         self._ended = True
         usage = self._usage
-        if usage is None and (self._call.stream or outcome != "ok"):
+        if usage is None and (self._call.stream or error is not None):
             # A stream tells its usage only when asked, a cut one never; a frame is about a token.
             usage = Usage(output_tokens=self._frames, estimated=True)
-        self._account.emit(self._call, outcome, self._first_event_at, usage)
+        self._account.emit(self._call, error, self._first_event_at, usage)
 
 
 def _outcome(error: BaseException) -> str:

@@ -7,60 +7,46 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-import msgspec
-
 from app.domain.errors import DeadlineExceeded, PlatformError, ProviderProtocolError, UpstreamTimeout
 from app.domain.events import EventStream, StreamEvent
 from app.inference.call import Attempt
 
 
-class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
-    """Seconds. An answer that does not stream has `total` until it is there: its first event is all of it."""
+async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]) -> EventStream:
+    """A stage; the limits are those of the model's policy.
 
-    first_token: float = 60.0
-    idle: float = 300.0
-    total: float = 600.0
+    Returns once the first event is there, or all of an answer that does not stream: until then nobody has seen any
+    of it, so another target may still take over.
 
-
-class Deadline:
-    def __init__(self, timeouts: Timeouts) -> None:
-        self.timeouts = timeouts
-
-    async def __call__(
-        self, attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]
-    ) -> EventStream:
-        """Returns once the first event is there, or all of an answer that does not stream: until then nobody has
-        seen any of it, so another target may still take over.
-
-        Raises UpstreamTimeout; DeadlineExceeded for the caller's own.
-        """
-        limits, deadline, now = self.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
-        total = limits.total - (time.perf_counter() - attempt.call.started)
-        if deadline is not None:
-            total = min(total, deadline - now)
-        patience = min(limits.first_token, total) if attempt.call.stream else total
-        stream: EventStream | None = None
-        alarm = _Alarm(patience)
-        try:
-            stream = await proceed(attempt)
-            first = await anext(stream)
-            if not attempt.call.stream:
-                events = [first, *[event async for event in stream]]
-                await stream.aclose()
-                return _Whole(events)
-        except BaseException as error:
-            alarm.off()
-            if stream is not None:
-                await stream.aclose()
-            if alarm.caused(error):
-                raise _too_late(attempt, f"gave no answer within {patience:g} s.") from None
-            if isinstance(error, StopAsyncIteration):
-                name = attempt.target.integration
-                raise ProviderProtocolError(f"'{name}' ended its answer before it began.", provider=name) from None
-            raise
-        finally:
-            alarm.off()
-        return _Timed(stream, first, limits.idle, now + total, attempt)
+    Raises UpstreamTimeout; DeadlineExceeded for the caller's own.
+    """
+    limits, deadline, now = attempt.policy.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
+    total = limits.total - (time.perf_counter() - attempt.call.started)
+    if deadline is not None:
+        total = min(total, deadline - now)
+    patience = min(limits.first_token, total) if attempt.call.stream else total
+    stream: EventStream | None = None
+    alarm = _Alarm(patience)
+    try:
+        stream = await proceed(attempt)
+        first = await anext(stream)
+        if not attempt.call.stream:
+            events = [first, *[event async for event in stream]]
+            await stream.aclose()
+            return _Whole(events)
+    except BaseException as error:
+        alarm.off()
+        if stream is not None:
+            await stream.aclose()
+        if alarm.caused(error):
+            raise _too_late(attempt, f"gave no answer within {patience:g} s.") from None
+        if isinstance(error, StopAsyncIteration):
+            name = attempt.target.integration
+            raise ProviderProtocolError(f"'{name}' ended its answer before it began.", provider=name) from None
+        raise
+    finally:
+        alarm.off()
+    return _Timed(stream, first, limits.idle, now + total, attempt)
 
 
 class _Whole:

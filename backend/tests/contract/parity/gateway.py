@@ -22,9 +22,12 @@ from app.domain.exchange import Exchange
 from app.enabled import FRONT_ENDS
 from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
+from app.inference.policy import ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.router import Router
+from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
+from app.inference.vitals import Fleet
 from app.testing.providers import ScriptedProvider, Step
 from tests.servers.serving import serving
 
@@ -64,10 +67,9 @@ class Gateway:
         self.records: list[CallRecord] = []
         self.read = asyncio.Event()
         self.refusal: PlatformError | None = None
-        self.deadline = Deadline(Timeouts())
         self.catalog = LiveCatalog(self._sources)
         account = Account([self.records.append], [self.begun.append])
-        self.router = Router(self.catalog, call_stages=[account, self._limit], attempt_stages=[self.deadline])
+        self.router = Router(self.catalog, call_stages=[account, self._limit], attempt_stages=[keep_time])
 
     def play(
         self, *scripts: Script, timeouts: Timeouts | None = None, refusal: PlatformError | None = None
@@ -81,8 +83,9 @@ class Gateway:
         self.begun.clear()
         self.records.clear()
         self.refusal = refusal
-        self.deadline.timeouts = timeouts or Timeouts()
-        self.catalog.rebuild()
+        self.catalog.fleet = Fleet()
+        policy = ModelPolicy(timeouts=timeouts or Timeouts(), retries=len(scripts) - 1)
+        self.catalog.rebuild(Routing(policy=RoutingPolicy(default=policy)))
 
     @property
     def asked(self) -> list[Exchange[Any]]:

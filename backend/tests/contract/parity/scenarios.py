@@ -37,7 +37,7 @@ from app.domain.events import (
     UsageReported,
 )
 from app.domain.usage import Usage
-from app.inference.stages.deadline import Timeouts
+from app.inference.policy import Timeouts
 from tests.contract.parity.gateway import KEY, Script, Wait
 from tests.contract.parity.outcome import Asking, Outcome, bare
 

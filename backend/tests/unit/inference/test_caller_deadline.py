@@ -7,7 +7,9 @@ import pytest
 from app.domain.errors import DeadlineExceeded, UpstreamTimeout
 from app.domain.events import Started, TextDelta
 from app.inference.call import Attempt, Call, Target
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.policy import ModelPolicy, RoutingPolicy, Timeouts
+from app.inference.stages.deadline import keep_time
+from app.inference.vitals import Vitals
 from app.testing.providers import ScriptedProvider, Step
 
 START = Started(id="i", model="m", created=1)
@@ -18,12 +20,13 @@ async def run(script: list[Step], deadline: float | None, timeouts: Timeouts, st
     provider = ScriptedProvider(script)
     at = None if deadline is None else asyncio.get_running_loop().time() + deadline
     call = Call(id="c", operation="chat", model="m", decode=dict, stream=stream, deadline=at)
-    attempt = Attempt(call, Target(source=provider, model="m"))
+    target = Target(source=provider, model="m", vitals=Vitals(RoutingPolicy()))
+    attempt = Attempt(call, target, policy=ModelPolicy(timeouts=timeouts))
 
     async def proceed(attempt: Attempt):  # type: ignore[no-untyped-def]
         return await provider.chat(None)  # type: ignore[arg-type]
 
-    events = await Deadline(timeouts)(attempt, proceed)
+    events = await keep_time(attempt, proceed)
     try:
         async for _ in events:
             pass

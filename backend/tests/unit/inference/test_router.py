@@ -18,10 +18,12 @@ from app.domain.errors import (
 from app.domain.events import Finished, Opaque, Started, StreamEvent, TextDelta, UsageReported
 from app.domain.usage import Usage
 from app.inference.call import Call
-from app.inference.catalog import LiveCatalog, Route, Source
+from app.inference.catalog import LiveCatalog, Source
+from app.inference.policy import ModelPolicy, Timeouts
 from app.inference.router import Router
+from app.inference.routes import ConfiguredModel, Route, Routing
 from app.inference.stages.account import Account, CallRecord
-from app.inference.stages.deadline import Deadline, Timeouts
+from app.inference.stages.deadline import keep_time
 from app.testing.providers import ScriptedProvider
 
 START = Started(id="1", model="model", created=0)
@@ -37,13 +39,12 @@ def router_over(
     *providers: ScriptedProvider, timeouts: Timeouts | None = None, serving: bool = True
 ) -> tuple[Router, list[CallRecord]]:
     records: list[CallRecord] = []
-    routes = {
-        "both": [Route(integration=each.name, model="model", priority=i) for i, each in enumerate(providers)]
-    }
-    catalog = LiveCatalog(lambda: [Source(source=each, serving=serving) for each in providers], routes)
+    routes = [Route(integration=each.name, model="model", priority=i) for i, each in enumerate(providers)]
+    policy = ModelPolicy(retries=len(providers) - 1, timeouts=timeouts or Timeouts())
+    routing = Routing(models={"both": ConfiguredModel(routes=routes, policy=policy)})
+    catalog = LiveCatalog(lambda: [Source(source=each, serving=serving) for each in providers], routing)
     catalog.rebuild()
-    deadline = Deadline(timeouts or Timeouts())
-    return Router(catalog, call_stages=[Account([records.append])], attempt_stages=[deadline]), records
+    return Router(catalog, call_stages=[Account([records.append])], attempt_stages=[keep_time]), records
 
 
 def call_for(model: str = "both", *, stream: bool = True) -> Call:

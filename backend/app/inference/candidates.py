@@ -1,0 +1,126 @@
+"""The targets of one model for one call: who can be asked, in which order, and why the others can't."""
+
+from collections.abc import Iterator
+from random import Random
+
+from app.domain.errors import (
+    ContextLengthExceeded,
+    PlatformError,
+    UnsupportedFeature,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+)
+from app.inference.affinity import prefix_of, session_of
+from app.inference.call import Call, Considered, Target
+from app.inference.catalog import ModelEntry
+from app.inference.needs import Misfit, misfit
+from app.inference.selection import Asking, Scored, ordered
+from app.inference.vitals import Excluded
+
+_AWAY = Excluded("not available now", 5.0)
+
+
+class Candidates:
+    """What is found is noted on the call."""
+
+    def __init__(self, entry: ModelEntry, call: Call, now: float, random: Random) -> None:
+        self._entry = entry
+        self._call = call
+        self._out: list[tuple[Target, Excluded | Misfit]] = []
+        able = [target for target in entry.targets if self._may(target, now)] or self._softly_excluded()
+        asking = Asking(now, random.random, lambda: session_of(call), lambda: prefix_of(call))
+        self._left = self._noted(ordered(able, entry.policy.strategy, asking) if able else [])
+        self._given: list[Target] = []
+
+    @property
+    def more(self) -> bool:
+        return bool(self._left)
+
+    @property
+    def current(self) -> Target:
+        """The one that was given out last."""
+        return self._given[-1]
+
+    def next(self) -> Target | None:
+        """The best of those not given out yet."""
+        if not self._left:
+            return None
+        self._given.append(self._left.pop(0))
+        return self.current
+
+    def again(self, now: float, patience: float) -> tuple[Target, float] | None:
+        """Of those given out already the one whose turn is longest ago, and the seconds for which it wants to be
+        left alone; None when there is none that may be asked within `patience` seconds.
+        """
+        for target in self._given:
+            out = target.vitals.excluded(now, target.rpm, target.tpm)
+            pause = 0.0 if out is None or out.soft else out.seconds
+            if pause <= patience and (out is None or out.rate):
+                self._given.remove(target)
+                self._given.append(target)
+                return target, pause
+        return None
+
+    def drop_current(self) -> None:
+        """It is of no use for this call, however often it is asked."""
+        self._given.pop()
+
+    def next_larger(self) -> Target | None:
+        """The best whose context is known to be larger than that of the current one."""
+        size = self.current.context_window or 0
+        self._left = [target for target in self._left if (target.context_window or 0) > size]
+        return self.next()
+
+    def refusal(self) -> PlatformError:
+        """Why none can be asked."""
+        name = self._entry.name
+        reasons = [reason for _, reason in self._out]
+        waits = [each for each in reasons if isinstance(each, Excluded)]
+        if not waits:
+            return self._misfit([each for each in reasons if isinstance(each, Misfit)])
+        seconds = min(each.seconds for each in waits)
+        who = ", ".join(sorted({target.integration for target, _ in self._out}))
+        if all(reason is _AWAY for reason in waits):
+            message = f"The model '{name}' is known, but what serves it ({who}) is not available now."
+            return UpstreamUnavailable(message, provider=who, retry_after=seconds)
+        causes = "; ".join(sorted({f"'{target.integration}' {reason.reason}" for target, reason in self._out}))
+        message = f"The model '{name}' has no target that may be asked now: {causes}."
+        kind = UpstreamRateLimited if all(each.rate for each in waits) else UpstreamUnavailable
+        return kind(message, provider=who, retry_after=seconds)
+
+    def _misfit(self, misfits: list[Misfit]) -> PlatformError:
+        if all(each.too_long for each in misfits):
+            largest = max(target.context_window or 0 for target, _ in self._out)
+            return ContextLengthExceeded(
+                f"The prompt has about {self._call.prompt_tokens} tokens and the largest context of the model "
+                f"'{self._entry.name}' is {largest}. Shorten it.",
+                code="context_length_exceeded",
+                param="messages",
+            )
+        wants = "; ".join(sorted({each.reason for each in misfits}))
+        return UnsupportedFeature(f"No target of the model '{self._entry.name}' can do this: {wants}.")
+
+    def _may(self, target: Target, now: float) -> bool:
+        out: Excluded | Misfit | None = misfit(target, self._call, self._entry.policy.strategy)
+        if out is None:
+            out = target.vitals.excluded(now, target.rpm, target.tpm) if target.serving else _AWAY
+        if out is not None:
+            self._out.append((target, out))
+        return out is None
+
+    def _softly_excluded(self) -> list[Target]:
+        """Those that nobody forbade to ask, for want of others."""
+        found = [target for target, out in self._out if isinstance(out, Excluded) and out.soft]
+        self._out = [each for each in self._out if each[0] not in found]
+        return found
+
+    def _noted(self, scored: list[Scored]) -> list[Target]:
+        self._call.considered += self._considered(scored)
+        return [target for _, target in scored]
+
+    def _considered(self, scored: list[Scored]) -> Iterator[Considered]:
+        name = self._entry.name
+        for score, target in scored:
+            yield Considered(name, target.integration, target.model, score)
+        for target, out in self._out:
+            yield Considered(name, target.integration, target.model, excluded=out.reason)

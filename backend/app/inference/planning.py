@@ -1,0 +1,168 @@
+"""Which target is asked next, given what has happened so far. No I/O, no waiting: a plan is asked and answers.
+
+    plan.first()        the best target of the model that was asked for
+    plan.after(error)   where to go on when that failed before its first event; None when the error is the answer
+
+Three upstream requests serve a call, at most. A further try at a model's own targets costs its retry budget; a
+fallback is another model, with a budget of its own.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+import msgspec
+
+from app.core.backoff import Backoff
+from app.domain.errors import (
+    ContentRefused,
+    ContextLengthExceeded,
+    ModelNotFound,
+    PlatformError,
+    RateLimited,
+    UpstreamAuthFailed,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+)
+from app.inference.call import Call, Considered, Target
+from app.inference.candidates import Candidates
+from app.inference.catalog import Catalog, ModelEntry
+from app.inference.policy import MAX_ATTEMPTS, Cause
+
+BACKOFF = Backoff(base=0.1, factor=2.0, maximum=2.0)
+LONGEST_PAUSE = 5.0
+"""Seconds that a call waits for a target that asked for a pause; a longer one is told to the caller instead."""
+
+
+class Step(msgspec.Struct, frozen=True):
+    """Ask `target`, in `pause` seconds. `entry` is the model that led there."""
+
+    entry: ModelEntry
+    target: Target
+    pause: float = 0.0
+
+
+class Plan:
+    def __init__(self, call: Call, catalog: Catalog, now: Callable[[], float], random: Random) -> None:
+        self._call = call
+        self._catalog = catalog
+        self._now = now
+        self._random = random
+        self._asked_for = self._entry = catalog.entry(call.model)
+        self._candidates = self._of(self._entry)
+        self._visited = {self._entry.name}
+        self._attempts = 0
+        self._own_retries = 0
+
+    def first(self) -> Step:
+        """Raises what stands in the way when no target can be asked."""
+        self._entry.budget.earn()
+        self._entry.hedges.earn()
+        target = self._candidates.next()
+        if target is not None:
+            return self._step(target)
+        refusal = self._candidates.refusal()
+        step = self._fall_back(refusal)
+        if step is None:
+            raise refusal
+        return step
+
+    def after(self, error: PlatformError) -> Step | None:
+        """Where to go on after `error`; None when it is what the caller is to get."""
+        if self._attempts >= MAX_ATTEMPTS:
+            return None
+        if isinstance(error, ContextLengthExceeded):
+            larger = self._candidates.next_larger()
+            return self._step(larger) if larger is not None else self._fall_back(error)
+        if isinstance(error, ContentRefused):
+            return self._fall_back(error)
+        if not error.retryable:
+            return None
+        if error.rotated:
+            return self._step(self._candidates.current)
+        return self._again(error) or self._fall_back(error)
+
+    def instead(self, refusal: PlatformError) -> Step | None:
+        """Another target for one that had no place free: nothing was asked, so nothing is counted."""
+        self._attempts -= 1
+        target = self._candidates.next()
+        return self._step(target) if target is not None else self._fall_back(refusal)
+
+    def hedge(self) -> Step | None:
+        """A second target to ask beside the current one, which is silent; None when that would be too much."""
+        if self._attempts >= MAX_ATTEMPTS or not self._candidates.more or not self._entry.hedges.spend():
+            return None
+        target = self._candidates.next()
+        return self._step(target) if target is not None else None
+
+    def _again(self, error: PlatformError) -> Step | None:
+        """A further try at one of the same model's targets."""
+        policy = self._entry.policy
+        allowed = policy.retries_by_cause.get(_cause(error), policy.retries)
+        reserved = 1 if any(True for _ in self._fallbacks(error)) else 0
+        if self._own_retries >= allowed or self._attempts + reserved >= MAX_ATTEMPTS:
+            return None
+        if isinstance(error, UpstreamAuthFailed):
+            self._candidates.drop_current()
+        target, pause = self._candidates.next(), 0.0
+        if target is None:
+            known = self._candidates.again(self._now(), LONGEST_PAUSE)
+            if known is None:
+                return None
+            target, pause = known[0], max(known[1], self._jitter())
+        if not self._entry.budget.spend():
+            return None
+        self._own_retries += 1
+        return self._step(target, pause)
+
+    def _jitter(self) -> float:
+        return self._random.uniform(0.0, BACKOFF.ceiling(self._own_retries))
+
+    def _fall_back(self, error: PlatformError) -> Step | None:
+        """The first fallback that has a target to ask."""
+        for name in self._fallbacks(error):
+            entry = self._found(name)
+            self._visited.add(name)
+            if entry is None:
+                continue
+            candidates = self._of(entry)
+            target = candidates.next()
+            if target is not None:
+                self._entry, self._candidates, self._own_retries = entry, candidates, 0
+                entry.budget.earn()
+                return self._step(target)
+        return None
+
+    def _fallbacks(self, error: PlatformError) -> Iterator[str]:
+        """Those of the model that was asked for: a fallback's own are not followed, so nothing goes in circles."""
+        policy = self._asked_for.policy
+        if isinstance(error, ContextLengthExceeded):
+            names = policy.context_fallbacks
+        elif isinstance(error, ContentRefused):
+            names = policy.content_fallbacks
+        elif error.retryable or isinstance(error, RateLimited):  # the latter: no place was free
+            names = policy.fallbacks
+        else:
+            return
+        yield from (name for name in names if name not in self._visited)
+
+    def _found(self, name: str) -> ModelEntry | None:
+        try:
+            return self._catalog.entry(name)
+        except ModelNotFound:
+            self._call.considered.append(Considered(name, "", "", excluded="no such model"))
+            return None
+
+    def _of(self, entry: ModelEntry) -> Candidates:
+        return Candidates(entry, self._call, self._now(), self._random)
+
+    def _step(self, target: Target, pause: float = 0.0) -> Step:
+        self._attempts += 1
+        return Step(self._entry, target, pause)
+
+
+def _cause(error: PlatformError) -> Cause:
+    if isinstance(error, UpstreamTimeout):
+        return "timeout"
+    if isinstance(error, UpstreamRateLimited):
+        return "rate_limit"
+    return "auth" if isinstance(error, UpstreamAuthFailed) else "server_error"

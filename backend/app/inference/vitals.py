@@ -1,0 +1,217 @@
+"""What is known of each target now: how many use it, how fast it answers, whether to let it be. In this process.
+
+Kept apart from the catalogue, whose snapshots come and go. Times are seconds of a clock that never goes back.
+"""
+
+import math
+
+import msgspec
+
+from app.domain.errors import (
+    Cancelled,
+    DeadlineExceeded,
+    NotFound,
+    Overloaded,
+    PlatformError,
+    UpstreamError,
+    UpstreamRateLimited,
+)
+from app.inference.breaker import Breaker
+from app.inference.budget import Budget
+from app.inference.policy import RoutingPolicy
+from app.inference.slots import Slots
+
+LATENCY_DECAY = 10.0
+"""Seconds after which an observation counts for a third."""
+
+LONGEST_DOUBT = 5
+"""Seconds."""
+
+MINUTE = 60.0
+FOR_ALL_OTHERS = "*"
+"""Callers may ask a cloud for models that nobody listed, without end; those share one entry an integration."""
+
+
+class Excluded(msgspec.Struct, frozen=True):
+    """Why a target is not to be asked now. `seconds` until that may change. `soft`: nobody said that it must not
+    be asked, so it may be where there is no other. `rate`: it has had enough for now, and is well.
+    """
+
+    reason: str
+    seconds: float
+    soft: bool = False
+    rate: bool = False
+
+
+class Latency:
+    """Peak EWMA: it rises with the first slow answer and falls slowly. Seconds to the first event."""
+
+    __slots__ = ("_at", "_value")
+
+    def __init__(self) -> None:
+        self._value = 0.0
+        self._at = 0.0
+
+    def observe(self, seconds: float, now: float) -> None:
+        weight = math.exp((self._at - now) / LATENCY_DECAY)
+        self._value = max(seconds, self._value * weight + seconds * (1 - weight))
+        self._at = now
+
+    def value(self, now: float) -> float:
+        """It fades, so that a target that was slow once is tried again."""
+        return self._value * math.exp((self._at - now) / LATENCY_DECAY)
+
+
+class PerMinute:
+    """How much there was in the last minute, from two counters: exact to a few percent, constant in size."""
+
+    __slots__ = ("_before", "_count", "_window")
+
+    def __init__(self) -> None:
+        self._window = 0
+        self._count = 0
+        self._before = 0
+
+    def add(self, amount: int, now: float) -> None:
+        self._turn(now)
+        self._count += amount
+
+    def value(self, now: float) -> float:
+        self._turn(now)
+        return self._count + self._before * (1 - now % MINUTE / MINUTE)
+
+    def _turn(self, now: float) -> None:
+        window = int(now // MINUTE)
+        if window != self._window:
+            self._before = self._count if window == self._window + 1 else 0
+            self._count, self._window = 0, window
+
+
+class Vitals:
+    """Of one model at one integration."""
+
+    __slots__ = (
+        "_doubted_until",
+        "_failures",
+        "_policy",
+        "_rest_said",
+        "_resting_until",
+        "breaker",
+        "in_flight",
+        "latency",
+        "requests",
+        "slots",
+        "tokens",
+    )
+
+    def __init__(self, policy: RoutingPolicy) -> None:
+        self.breaker = Breaker(policy.breaker)
+        self.in_flight = 0
+        self.latency = Latency()
+        self.requests = PerMinute()
+        self.tokens = PerMinute()
+        self.slots = Slots()
+        self._policy = policy
+        self._failures = 0
+        self._doubted_until = 0.0
+        self._resting_until = 0.0
+        self._rest_said = False
+
+    def obey(self, policy: RoutingPolicy) -> None:
+        self._policy = policy
+        self.breaker.policy = policy.breaker
+
+    def excluded(self, now: float, rpm: int | None = None, tpm: int | None = None) -> Excluded | None:
+        """None when it may be asked. `rpm`, `tpm`: what it may be sent in a minute."""
+        if now < self._resting_until:
+            reason = "asked for a pause" if self._rest_said else "refused for its rate"
+            return Excluded(reason, self._resting_until - now, soft=not self._rest_said, rate=True)
+        if seconds := self.breaker.closed_in(now):
+            return Excluded("failed too often", seconds)
+        if rpm is not None and self.requests.value(now) >= rpm:
+            return Excluded(f"had its {rpm} requests of this minute", MINUTE - now % MINUTE, rate=True)
+        if tpm is not None and self.tokens.value(now) >= tpm:
+            return Excluded(f"had its {tpm} tokens of this minute", MINUTE - now % MINUTE, rate=True)
+        return None
+
+    def doubtful(self, now: float) -> bool:
+        """Whether it has just failed. It may be asked, but others come first: for a second after one failure, for
+        two after two in a row, and so on, so that an upstream that died costs few requests a second try.
+        """
+        return now < self._doubted_until
+
+    def begin(self, now: float) -> bool:
+        """A request is sent. Whether it probes an open breaker; its end is to be told with the same word."""
+        self.in_flight += 1
+        self.requests.add(1, now)
+        return self.breaker.begin()
+
+    def answered(self, seconds: float, now: float, probe: bool) -> None:
+        """Its first event came, after `seconds`. From then on it is no probe any more."""
+        self.latency.observe(seconds, now)
+        self.breaker.answered(probe)
+
+    def ended(self, error: BaseException | None, now: float, probe: bool = False, tokens: int = 0) -> bool:
+        """The request is over. `error` is what ended it, None for a whole answer. Whether the breaker opened."""
+        self.in_flight -= 1
+        if tokens:
+            self.tokens.add(tokens, now)
+        if error is None:
+            self._failures = 0
+            self.breaker.succeeded(probe)
+            return False
+        if isinstance(error, PlatformError) and error.retry_after is not None and isinstance(error, UpstreamError):
+            self._rest(error.retry_after, now, said=True)
+        elif isinstance(error, UpstreamRateLimited) and not error.rotated:
+            self._rest(self._policy.rate_limit_rest, now, said=False)
+        if _is_its_fault(error):
+            self._failures = min(self._failures + 1, LONGEST_DOUBT)
+            self._doubted_until = now + self._failures
+            return self.breaker.failed(now, probe)
+        self.breaker.told_nothing(probe)
+        return False
+
+    def _rest(self, seconds: float, now: float, *, said: bool) -> None:
+        if now + seconds > self._resting_until:
+            self._resting_until, self._rest_said = now + seconds, said
+
+
+_NOT_ITS_FAULT = (UpstreamRateLimited, DeadlineExceeded, Overloaded, Cancelled, NotFound)
+
+
+def _is_its_fault(error: BaseException) -> bool:
+    """The caller's own mistakes, and a key that another one replaces, say nothing of the target's health."""
+    if isinstance(error, PlatformError):
+        return isinstance(error, UpstreamError) and not error.rotated and not isinstance(error, _NOT_ITS_FAULT)
+    return isinstance(error, Exception)
+
+
+class Fleet:
+    """The vitals of every target that was ever listed, and the budgets of every model. They outlive reloads."""
+
+    def __init__(self, policy: RoutingPolicy | None = None) -> None:
+        self._policy = policy or RoutingPolicy()
+        self._vitals: dict[tuple[str, str], Vitals] = {}
+        self._budgets: dict[str, tuple[Budget, Budget]] = {}
+
+    def of(self, integration: str, model: str) -> Vitals:
+        key = (integration, model)
+        found = self._vitals.get(key)
+        if found is None:
+            found = self._vitals[key] = Vitals(self._policy)
+        return found
+
+    def budgets(self, name: str) -> tuple[Budget, Budget]:
+        """For retries, and for hedging."""
+        found = self._budgets.get(name)
+        if found is None:
+            found = Budget(self._policy.retry_budget), Budget(self._policy.hedge_budget, first=1.0)
+            self._budgets[name] = found
+        return found
+
+    def obey(self, policy: RoutingPolicy) -> None:
+        self._policy = policy
+        for vitals in self._vitals.values():
+            vitals.obey(policy)
+        for retries, hedges in self._budgets.values():
+            retries.share, hedges.share = policy.retry_budget, policy.hedge_budget

@@ -1,0 +1,186 @@
+"""Attempt plans: where a request goes on to after each kind of failure, and what no plan ever does."""
+
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.domain.errors import (
+    ContentRefused,
+    ContextLengthExceeded,
+    DeadlineExceeded,
+    InvalidRequest,
+    PlatformError,
+    RateLimited,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
+from app.inference.planning import Plan, Step
+from app.inference.policy import MAX_ATTEMPTS, ModelPolicy
+from app.inference.vitals import Fleet
+from tests.unit.inference.targets import call_for, model, snapshot
+
+DOWN = UpstreamUnavailable("down")
+LATE = UpstreamTimeout("late")
+BUSY = UpstreamRateLimited("busy")
+BAD_KEY = UpstreamAuthFailed("no")
+NEXT_KEY = UpstreamAuthFailed("no", rotated=True)
+LONG = ContextLengthExceeded("long")
+RUDE = ContentRefused("rude")
+
+MODELS = {
+    "one": model("a"),
+    "two": model("a", "b"),
+    "three": model("a", "b", "c"),
+    "safe": model("a", "b", policy=ModelPolicy(fallbacks=("spare", "three"))),
+    "chain": model("a", policy=ModelPolicy(fallbacks=("safe",))),
+    "spare": model("z"),
+    "strict": model("a", "b", policy=ModelPolicy(retries=0)),
+    "by cause": model("a", "b", policy=ModelPolicy(retries=0, retries_by_cause={"timeout": 1})),
+    "picky": model(
+        "a",
+        policy=ModelPolicy(context_fallbacks=("nowhere", "spare"), content_fallbacks=("two",), fallbacks=("one",)),
+    ),
+}
+
+
+def plan_for(name: str, fleet: Fleet | None = None) -> Plan:
+    return Plan(call_for(name), snapshot(MODELS, fleet), lambda: 1000.0, Random(1))
+
+
+@pytest.mark.parametrize(
+    ("name", "errors", "asked"),
+    [
+        ("one", [], "a"),
+        ("one", [DOWN], "aa"),
+        ("one", [DOWN, DOWN], "aaa"),
+        ("one", [DOWN, DOWN, DOWN], "aaa."),
+        ("two", [DOWN], "ab"),
+        ("two", [DOWN, DOWN], "aba"),
+        ("three", [DOWN, LATE, BUSY], "abc."),
+        ("three", [InvalidRequest("bad")], "a."),
+        ("three", [DeadlineExceeded("the caller's own")], "a."),
+        ("three", [NEXT_KEY], "aa"),
+        ("three", [NEXT_KEY, NEXT_KEY, NEXT_KEY], "aaa."),
+        ("one", [BAD_KEY], "a."),
+        ("two", [BAD_KEY, DOWN], "abb"),
+        ("two", [BAD_KEY, BAD_KEY], "ab."),
+        ("safe", [DOWN, DOWN, DOWN], "abz."),
+        ("chain", [DOWN, DOWN, DOWN], "aaa."),
+        ("strict", [DOWN], "a."),
+        ("by cause", [DOWN], "a."),
+        ("by cause", [LATE, LATE], "ab."),
+        ("picky", [LONG], "az"),
+        ("picky", [LONG, DOWN, DOWN], "aza."),
+        ("picky", [RUDE], "aa"),
+        ("picky", [RUDE, DOWN], "aaa"),
+        ("three", [LONG], "a."),
+        ("three", [RUDE], "a."),
+    ],
+)
+def test_where_a_failure_leads(name: str, errors: list[PlatformError], asked: str) -> None:
+    plan = plan_for(name)
+    steps: list[Step | None] = [plan.first(), *(plan.after(error) for error in errors)]
+    assert "".join(step.target.integration if step else "." for step in steps) == asked
+
+
+def test_only_a_second_try_at_the_same_target_waits() -> None:
+    plan = plan_for("two")
+    plan.first()
+    (sibling, again) = (plan.after(DOWN), plan.after(DOWN))
+    assert sibling is not None
+    assert again is not None
+    assert sibling.pause == 0
+    assert 0 < again.pause <= 0.2
+
+
+def test_a_pause_that_was_asked_for_is_kept_or_the_caller_is_told() -> None:
+    for seconds, kept in ((3.0, True), (30.0, False)):
+        plan = plan_for("one")
+        vitals = plan.first().target.vitals
+        vitals.begin(1000.0)
+        error = UpstreamRateLimited("busy", retry_after=seconds)
+        vitals.ended(error, 1000.0)
+        step = plan.after(error)
+        assert (step is not None) == kept
+        assert step is None or step.pause == seconds
+
+
+def test_a_target_that_has_no_place_free_is_not_an_attempt() -> None:
+    plan = plan_for("three")
+    full = RateLimited("full")
+    steps = [plan.first(), plan.instead(full), plan.instead(full), plan.instead(full)]
+    assert [step.target.integration if step else None for step in steps] == ["a", "b", "c", None]
+
+
+def test_a_full_model_falls_back() -> None:
+    plan = plan_for("safe")
+    full = RateLimited("full")
+    steps = [plan.first(), plan.instead(full), plan.instead(full)]
+    assert [step.target.integration if step else None for step in steps] == ["a", "b", "z"]
+
+
+@pytest.mark.parametrize("name", ["one", "safe"])
+def test_a_model_whose_targets_are_all_out_falls_back_or_says_when_to_come_again(name: str) -> None:
+    fleet = Fleet()
+    for each in ("a", "b"):
+        for _ in range(5):
+            fleet.of(each, "model").begin(990.0)
+            fleet.of(each, "model").ended(DOWN, 990.0)
+    plan = plan_for(name, fleet)
+    if name == "safe":
+        assert plan.first().target.integration == "z"
+        return
+    with pytest.raises(UpstreamUnavailable, match="'a' failed too often") as refused:
+        plan.first()
+    assert refused.value.retry_after == 20.0
+
+
+def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked_for_want_of_others() -> None:
+    fleet = Fleet()
+    resting = fleet.of("a", "model")
+    resting.begin(1000.0)
+    resting.ended(BUSY, 1000.0)
+    assert plan_for("two", fleet).first().target.integration == "b"
+    assert plan_for("one", fleet).first().target.integration == "a"
+    resting.begin(1000.0)
+    resting.ended(UpstreamRateLimited("busy", retry_after=60.0), 1000.0)
+    with pytest.raises(UpstreamRateLimited) as refused:
+        plan_for("one", fleet).first()
+    assert refused.value.retry_after == 60.0
+
+
+ERRORS = st.sampled_from(
+    [DOWN, LATE, BUSY, BAD_KEY, NEXT_KEY, LONG, RUDE, InvalidRequest("bad"), UpstreamError("x")]
+)
+
+
+@given(name=st.sampled_from(sorted(MODELS)), calls=st.lists(st.lists(ERRORS, max_size=6), min_size=1, max_size=60))
+def test_no_plan_goes_beyond_three_attempts_and_its_budget(name: str, calls: list[list[PlatformError]]) -> None:
+    """The budget is a model's own: attempts at it, less the first of each request, are at most 3 + 20 %."""
+    catalog = snapshot(MODELS)
+    requests: dict[str, int] = {}
+    further: dict[str, int] = {}
+    for errors in calls:
+        plan = Plan(call_for(name), catalog, lambda: 1000.0, Random(1))
+        step, entered, attempts = plan.first(), set[str](), 0
+        for error in [*errors, None]:
+            attempts += 1
+            entry = step.entry.name
+            counted = requests if entry not in entered else further
+            counted[entry] = counted.get(entry, 0) + 1
+            entered.add(entry)
+            following = plan.after(error) if error is not None else None
+            if following is None:
+                break
+            if error is not None and error.rotated:
+                requests[entry] = requests.get(entry, 0)
+                further[entry] = further.get(entry, 0) - 1  # another key is no retry
+            step = following
+        assert attempts <= MAX_ATTEMPTS
+    for entry, count in further.items():
+        assert count <= 3 + 0.2 * requests.get(entry, 0) + 1e-9
