@@ -9,6 +9,7 @@ from app.integrations.model_platforms.openai_compatible.catalogue import CATALOG
 _PLATFORMS = "app.integrations.model_platforms"
 
 BUILTIN: Mapping[str, str] = {
+    "anthropic": f"{_PLATFORMS}.anthropic.integration:AnthropicIntegration",
     "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",

@@ -29,6 +29,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "WEBSOCKET_ENABLED": ("front_ends", "websocket"),
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
     "LLAMA_STACK_BASE_URL": ("integrations", "llama_stack", "settings", "base_url"),
+    "ANTHROPIC_API_KEY": ("integrations", "anthropic", "settings", "api_key"),
     "DATABASE_URL": ("integrations", "database", "settings", "url"),
     "CUSTOM_MODELS_DIR": ("integrations", "custom_models", "settings", "directory"),
     **{

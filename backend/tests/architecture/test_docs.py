@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
 from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
+from app.integrations.model_platforms.anthropic.settings import AnthropicSettings
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
@@ -31,6 +32,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 
 
 SETTINGS = {
+    "anthropic": AnthropicSettings,
     "openai_compatible": OpenAICompatibleSettings,
     "ollama": OllamaSettings,
     "llama_stack": LlamaStackSettings,

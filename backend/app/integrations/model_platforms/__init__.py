@@ -4,6 +4,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from app.integrations.model_platforms.anthropic.integration import (
+        DEFAULT_ANTHROPICINTEGRATION_CONFIG,
+        AnthropicIntegration,
+    )
     from app.integrations.model_platforms.llama_stack import (
         DEFAULT_LLAMASTACKINTEGRATION_CONFIG,
         LlamaStackIntegration,
@@ -15,18 +19,22 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "DEFAULT_ANTHROPICINTEGRATION_CONFIG",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG",
+    "AnthropicIntegration",
     "LlamaStackIntegration",
     "OllamaIntegration",
     "OpenAICompatibleIntegration",
 ]
 
 _MODULES = {
+    "DEFAULT_ANTHROPICINTEGRATION_CONFIG": "anthropic.integration",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG": "llama_stack",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG": "ollama",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG": "openai_compatible.integration",
+    "AnthropicIntegration": "anthropic.integration",
     "LlamaStackIntegration": "llama_stack",
     "OllamaIntegration": "ollama",
     "OpenAICompatibleIntegration": "openai_compatible.integration",

@@ -104,10 +104,15 @@ def test_the_environment(name: str, value: str, path: str, expected: object) -> 
         ("CUSTOM_MODELS_DIR", "custom_models", "directory"),
         ("OPENAI_API_KEY", "openai", "api_key"),
         ("GROQ_API_KEY", "groq", "api_key"),
+        ("ANTHROPIC_API_KEY", "anthropic", "api_key"),
     ],
 )
 def test_a_provider_in_the_environment_is_an_integration(name: str, integration: str, setting: str) -> None:
     assert load("", {name: "value"}).settings.integrations[integration].settings == {setting: "value"}
+
+
+def test_what_tells_clients_where_the_platform_is_means_nothing_to_the_platform() -> None:
+    assert load("", {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8000"}).settings == load("", {}).settings
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""Anthropic, and whoever else speaks its Messages API. Start reading at integration.py."""
