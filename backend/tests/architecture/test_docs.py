@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
-from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
 from app.integrations.model_platforms.anthropic.settings import AnthropicSettings
+from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE

@@ -55,9 +55,9 @@ class Fault:
 class AnthropicFake:
     """Answers and faults are used up in order; without any, `usual` answers."""
 
-    def __init__(self, *models: FakeModel, key: str = KEY, lists: bool = True, counts: bool = True) -> None:
+    def __init__(self, *models: FakeModel, lists: bool = True, counts: bool = True) -> None:
         self.models = list(models or MODELS)
-        self.key = key
+        self.keys = {KEY}
         self.answers: list[Answer] = []
         self.faults: list[Fault] = []
         self.hold: tuple[int, asyncio.Event] | None = None
@@ -127,7 +127,7 @@ class AnthropicFake:
         shown = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if not shown:
             raise Refused("x-api-key header is required", 401, "authentication_error")
-        if shown != self.key:
+        if shown not in self.keys:
             raise Refused("invalid x-api-key", 401, "authentication_error")
         version = headers.get("anthropic-version")
         if version is None:

@@ -78,11 +78,16 @@ _STATUS = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-# Spent credit and spending limits come as 400 invalid_request_error, though no caller can mend them.
-_SPENT = re.compile(
-    rb"(?i)credit balance is too low|reached your specified [\w ]*usage limits|spend(?:ing)? limit"
+# What the platform's account is to blame for comes as 400 invalid_request_error too: the status that it deserves.
+_MISTOLD = (
+    (
+        re.compile(
+            rb"(?i)credit balance is too low|reached your specified [\w ]*usage limits|spend(?:ing)? limit"
+        ),
+        402,
+    ),
+    (re.compile(rb"(?i)organization has been disabled"), 401),
 )
-_PAYMENT_REQUIRED = 402
 
 
 def encode(error: PlatformError) -> tuple[int, bytes]:
@@ -116,7 +121,7 @@ def _shape(error: PlatformError) -> Shape:
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> PlatformError:
     """The error to raise for an answer of `status` (not 2xx). `headers` by lower-case name."""
-    status = _PAYMENT_REQUIRED if _SPENT.search(body) else status
+    status = next((deserved for words, deserved in _MISTOLD if status == 400 and words.search(body)), status)
     error = upstream_errors.decode(status, headers, body, provider)
     if status == 404 and b'"not_found_error"' in body and b"model" in body:
         message = f"{provider} does not have this model."

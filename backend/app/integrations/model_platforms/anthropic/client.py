@@ -5,19 +5,21 @@ answer comes back as Opaque events. Any other is made fit for the model and enco
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
 
 import msgspec
 
-from app.core.http import InboundResponse, OutboundRequest, Transport, open_good
+from app.core.http import InboundResponse, OutboundRequest
 from app.domain.chat import ChatRequest
-from app.domain.errors import PlatformError, ProviderProtocolError
+from app.domain.errors import ProviderProtocolError
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.streams import explode
 from app.integrations.kit.answers import AnswerFormat, answer
 from app.integrations.kit.refused import drop
+from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.anthropic.relay import look, relay
 from app.integrations.model_platforms.anthropic.settings import BETA
 from app.wire.anthropic_messages import FORMAT, errors, request, response
@@ -55,9 +57,10 @@ class MessagesClient:
     """
 
     def __init__(
-        self, transport: Transport, profile: Callable[[str], Profile], *, beta: str, patience: float
+        self, upstream: Upstream, profile: Callable[[str], Profile], *, beta: str, patience: float
     ) -> None:
-        self._transport = transport
+        self._upstream = upstream
+        self._decode_error = partial(errors.decode, provider=upstream.name)
         self._profile = profile
         self._beta = beta
         self._patience = patience
@@ -67,7 +70,7 @@ class MessagesClient:
         body = exchange.body_as(FORMAT)
         untouched = body is not None
         opened = await self._open(MESSAGES, body or self._encoded(exchange), exchange)
-        return answer(opened, ANSWER, self._transport.name, stream=exchange.stream, untouched=untouched)
+        return answer(opened, ANSWER, self._upstream.name, stream=exchange.stream, untouched=untouched)
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         body = drop(exchange.body_as(FORMAT) or self._encoded(exchange), _UNCOUNTED)
@@ -76,7 +79,7 @@ class MessagesClient:
         try:
             return msgspec.json.decode(counted, type=_Count).input_tokens
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            name = self._transport.name
+            name = self._upstream.name
             raise ProviderProtocolError(f"'{name}' did not count the tokens.", provider=name) from None
 
     async def _open(
@@ -85,16 +88,13 @@ class MessagesClient:
         asked = OutboundRequest(
             method="POST", path=path, headers=self._headers(exchange), body=body, first_byte_timeout=patience
         )
-        return await open_good(self._transport, asked, self._refusal)
+        return await self._upstream.ask(asked, self._decode_error, model=exchange.model)
 
     def _headers(self, exchange: Exchange[ChatRequest]) -> tuple[tuple[str, str], ...]:
         own = exchange.encoded.headers if exchange.encoded and exchange.encoded.format == FORMAT else ()
         if self._beta:
             own = tuple((name, f"{self._beta},{value}" if name == BETA else value) for name, value in own)
         return (_JSON, ("x-request-id", exchange.request_id), *own) if exchange.request_id else (_JSON, *own)
-
-    def _refusal(self, status: int, headers: Mapping[str, str], body: bytes) -> PlatformError:
-        return errors.decode(status, headers, body, self._transport.name)
 
     def _encoded(self, exchange: Exchange[ChatRequest]) -> bytes:
         fit = native(exchange.request, self._profile(exchange.model), exchange.dropped)

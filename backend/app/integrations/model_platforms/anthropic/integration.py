@@ -40,15 +40,15 @@ class AnthropicIntegration(UpstreamPlatform[MessagesClient]):
     async def initialize(self) -> None:
         """Connects and lists the models. A server without a list serves the models that are set."""
         settings = self.settings
-        transport = self._connect(settings.root)
-        self._client = MessagesClient(transport, self._profile, beta=settings.beta, patience=settings.timeout)
+        upstream = self._connect(settings.root)
+        self._client = MessagesClient(upstream, self._profile, beta=settings.beta, patience=settings.timeout)
         await self._known.refresh()
 
     async def health_check(self) -> HealthReport:
         report = await check(self._connected(), f"{MODELS}?limit=1", self.settings.timeout)
         await self._known.refresh_if_old()
         report.details["models"] = len(self.models())
-        return report
+        return self._connected().told_in(report)
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         return await self._started().count_tokens(exchange)

@@ -2,13 +2,13 @@
 
 from pydantic import Field
 
+from app.integrations.kit.keys import Header
 from app.integrations.kit.settings import BaseUrl, UpstreamSettings
 
 DEFAULT_BASE_URL = "https://api.anthropic.com"
 BETA = "anthropic-beta"
 VERSION = "anthropic-version"
 
-_CREDENTIALS = frozenset({"x-api-key", "authorization"})
 _WITHOUT_SAMPLING = "2026-10-21"
 
 
@@ -41,10 +41,21 @@ class AnthropicSettings(UpstreamSettings):
     def beta(self) -> str:
         return next((value for name, value in self.headers.items() if name.lower() == BETA), "")
 
+    @staticmethod
+    def credential(key: str) -> Header:
+        """The header line that shows a key."""
+        return "x-api-key", key
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """A bearer token among `headers` is a credential too."""
+        return () if "authorization" in self._given else super().keys
+
     def request_headers(self) -> dict[str, str]:
-        """What goes with every request, the credential included; `headers` have the last word."""
-        given = {name.lower() for name in self.headers}
-        own = {VERSION: self.version} if VERSION not in given else {}
-        if self.has_key and not given & _CREDENTIALS:
-            own["x-api-key"] = self.api_key.get_secret_value()
-        return {**own, **self.headers}
+        """What goes with every request, an only key included."""
+        own = {} if VERSION in self._given else {VERSION: self.version}
+        return {**own, **super().request_headers()}
+
+    @property
+    def _given(self) -> set[str]:
+        return {name.lower() for name in self.headers}

@@ -5,13 +5,24 @@ from typing import Any
 
 import pytest
 
-from app.core.integration_framework import IntegrationConfig, IntegrationConfigError, IntegrationContext
+from app.core.integration_framework import (
+    HealthStatus,
+    IntegrationConfig,
+    IntegrationConfigError,
+    IntegrationContext,
+)
 from app.core.integration_framework.events import EventPublisher
-from app.domain.errors import ProviderProtocolError, UpstreamAuthFailed, UpstreamError, UpstreamUnavailable
+from app.domain.errors import (
+    PlatformError,
+    ProviderProtocolError,
+    UpstreamAuthFailed,
+    UpstreamError,
+    UpstreamUnavailable,
+)
 from app.domain.models import ModelInfo, ModelsChanged
 from app.domain.ports import ChatProvider, CompletionProvider, EmbeddingProvider, TokenCounter
 from app.integrations.model_platforms import DEFAULT_ANTHROPICINTEGRATION_CONFIG, AnthropicIntegration
-from tests.integration.integrations.anthropic.provider import config, running
+from tests.integration.integrations.anthropic.provider import asked, config, passed_on, running
 from tests.servers.anthropic_fake import KEY, AnthropicFake
 from tests.servers.anthropic_models import HAIKU, MODELS, OLD, OPUS, RETIRED, FakeModel
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
@@ -202,7 +213,7 @@ async def test_health(fake: AnthropicFake) -> None:
         assert report.details["models"] == len(LISTED)
         assert report.details["latency_ms"] >= 0
         assert len(fake.asked("/v1/models")) == 2
-        fake.key = "another"
+        fake.keys = {"another"}
         with pytest.raises(UpstreamAuthFailed):
             await integration.health_check()
         await fake.stop()
@@ -226,6 +237,28 @@ async def test_changes_are_told_once(fake: AnthropicFake) -> None:
     await integration.shutdown()
 
 
+async def test_several_keys_take_turns(fake: AnthropicFake) -> None:
+    fake.keys = {KEY, "second"}
+    async with running(fake.url, api_key="not-needed", api_keys=[KEY, "second"]) as integration:
+        for _ in range(2):
+            await asked(integration, passed_on())
+        assert {each.headers["x-api-key"] for each in fake.asked()} == fake.keys
+        fake.keys = {"second"}
+        refusals = [error for _ in range(2) if (error := await refusal(integration))]
+        assert [error.rotated for error in refusals] == [True]
+        report = await integration.health_check()
+    assert report.status is HealthStatus.DEGRADED
+    assert report.details["keys"] == {"usable": 1, "of": 2}
+
+
+async def refusal(integration: AnthropicIntegration) -> PlatformError | None:
+    try:
+        await asked(integration, passed_on())
+    except UpstreamAuthFailed as error:
+        return error
+    return None
+
+
 async def test_any_number_of_instances(fake: AnthropicFake) -> None:
     async with AnthropicFake(OPUS) as other:
         pair = [
@@ -242,5 +275,5 @@ async def test_any_number_of_instances(fake: AnthropicFake) -> None:
 
 async def test_no_secret_shows(fake: AnthropicFake) -> None:
     async with running(fake.url, headers={"x-key": "canary"}) as integration:
-        for shown in (integration, integration.settings, vars(integration)["_transport"]):
+        for shown in (integration, integration.settings, vars(integration)["_upstream"]):
             assert "canary" not in f"{shown!r} {shown}"
