@@ -10,7 +10,7 @@ import resource
 import sys
 from pathlib import Path
 
-from bench import report, startup
+from bench import overload, report, startup
 from bench.gateways import Contender, platforms
 from bench.install import contenders
 from bench.peers import PEERS
@@ -27,8 +27,11 @@ def main() -> None:
     scenarios = [each for each in SCENARIOS if given.only in each.name]
     ours = () if given.no_platform else platforms(given.workers)
     results = take_turns([*ours, *_peers(given.peers)], scenarios, given.runs, _say)
-    path = report.save(RESULTS, started, results)
-    sys.stdout.write(f"{report.markdown(started, results)}\n\nsaved as {path.name} and .json in bench/results\n")
+    overloaded = [] if given.no_overload or given.no_platform else overload.measure()
+    path = report.save(RESULTS, started, results, overloaded)
+    sys.stdout.write(
+        f"{report.markdown(started, results, overloaded)}\n\nsaved as {path.name} and .json in bench/results\n"
+    )
 
 
 def _arguments() -> argparse.Namespace:
@@ -40,6 +43,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--workers", type=int, default=2, help="processes of the platform to compare with one")
     arguments.add_argument("--peers", nargs="*", metavar="NAME", help="install and measure other gateways too")
     arguments.add_argument("--no-startup", action="store_true", help="leave out import and start-up")
+    arguments.add_argument("--no-overload", action="store_true", help="leave out more load than can be borne")
     arguments.add_argument("--no-platform", action="store_true", help="measure the floor and the peers alone")
     return arguments.parse_args()
 

@@ -5,7 +5,7 @@ import os
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,16 +32,25 @@ class Contender(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @contextmanager
-def upstream() -> Iterator[Running]:
+def upstream(*options: str) -> Iterator[Running]:
     address = Address(port=free_port())
-    command = [sys.executable, "-m", "bench.upstream", "--port", str(address.port)]
+    command = [sys.executable, "-m", "bench.upstream", "--port", str(address.port), *options]
     with running(command, address, first_answer(address)) as up:
         yield up
 
 
 @contextmanager
-def platform(upstream_port: int, *, key: str | None = None, workers: int = 1) -> Iterator[Running]:
-    """This platform with one OpenAI-compatible integration and the model name `bench`."""
+def platform(
+    upstream_port: int,
+    *,
+    key: str | None = None,
+    workers: int = 1,
+    target: Mapping[str, object] | None = None,
+    routing: Mapping[str, object] | None = None,
+) -> Iterator[Running]:
+    """This platform with one OpenAI-compatible integration and the model name `bench`. `target` and `routing` are
+    further settings.
+    """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     configuration = {
         "log_level": "warning" if key is None else "info",
@@ -52,7 +61,8 @@ def platform(upstream_port: int, *, key: str | None = None, workers: int = 1) ->
                 "settings": {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"},
             },
         },
-        "models": {"bench": "upstream/bench"},
+        "routing": {**(routing or {})},
+        "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"

@@ -10,6 +10,7 @@ import msgspec
 
 from bench.gateways import FLOOR
 from bench.measure import Figures
+from bench.overload import CAPACITY, Overload
 from bench.startup import Startup
 from bench.turns import Results
 
@@ -19,23 +20,25 @@ _COLUMNS = (
 )
 
 
-def markdown(startup: Startup | None, results: Results) -> str:
+def markdown(startup: Startup | None, results: Results, overload: Sequence[Overload] = ()) -> str:
     parts = [_startup(startup)] if startup else []
-    return "\n\n".join([*parts, _servers(results), _overview(results), _details(results)])
+    parts += [_servers(results), _overview(results)]
+    return "\n\n".join([*parts, *([_overload(overload)] if overload else []), _details(results)])
 
 
-def save(folder: Path, startup: Startup | None, results: Results) -> Path:
+def save(folder: Path, startup: Startup | None, results: Results, overload: Sequence[Overload] = ()) -> Path:
     """Writes both files, named by the time of day; returns the markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
     found = {
         "machine": f"{platform.machine()} {platform.system()} Python {platform.python_version()}",
         "startup": msgspec.to_builtins(startup),
+        "overload": msgspec.to_builtins(overload),
         **msgspec.to_builtins(results),
     }
     (folder / f"{stem}.json").write_text(json.dumps(found, indent=1), "utf-8")
     path = folder / f"{stem}.md"
-    path.write_text(markdown(startup, results) + "\n", "utf-8")
+    path.write_text(markdown(startup, results, overload) + "\n", "utf-8")
     return path
 
 
@@ -72,6 +75,26 @@ def _cpu(got: Figures | str | None) -> str:
     if isinstance(got, Figures):
         return f"{got.cpu_us:,.1f}" + (f" ({got.errors} errors)" if got.errors else "")
     return "failed" if got else ""
+
+
+def _overload(found: Sequence[Overload]) -> str:
+    """How much of what the upstream can do is left when more is asked of it."""
+    best = max(each.goodput for each in found)
+    rows = [
+        (
+            f"{each.times:g} x {CAPACITY:.0f} a second",
+            f"{each.goodput:.0f}",
+            f"{each.goodput / best:.1%}",
+            str(each.refused),
+            f"{each.refusal_p99_ms:.1f}",
+            f"{each.health_p99_ms:.1f}",
+            str(each.faults),
+            f"{each.recovery:.2f}",
+        )
+        for each in found
+    ]
+    head = ("load", "good answers a second", "of the best", "refused", "refusal p99 ms", "health p99 ms", "faults")
+    return _table((*head, "recovery s"), rows)
 
 
 def _details(results: Results) -> str:

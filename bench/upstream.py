@@ -5,12 +5,17 @@
 A request for a stream gets as many chunks as its text asks for ("bench: 100 chunks, 5 ms apart"), so that one
 upstream serves every scenario through any gateway; any other request gets a whole completion. A GET lists one
 model. It decodes no JSON, and of a long body it keeps nothing.
+
+    python -m bench.upstream --port 9000 --slots 8 --service-ms 40
+
+has the capacity of a local engine: a whole completion takes 40 ms, and there are 8 at a time; the others wait.
 """
 
 import argparse
 import asyncio
 import json
 import re
+from collections import deque
 from typing import cast
 
 import uvloop
@@ -70,10 +75,37 @@ PIECE = _framed(_chunk({"content": WORD}, None))
 STREAM_END = _framed(_chunk({}, "stop")) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
+class Engine:
+    """Gives whole completions, at most `slots` at a time, each after `seconds`; 0 slots: at once."""
+
+    def __init__(self, slots: int = 0, seconds: float = 0.0) -> None:
+        self._slots = slots
+        self._seconds = seconds
+        self._busy = 0
+        self._waiting: deque[asyncio.WriteTransport] = deque()
+
+    def complete(self, transport: asyncio.WriteTransport) -> None:
+        if not self._slots:
+            transport.write(WHOLE)
+        elif self._busy < self._slots:
+            self._busy += 1
+            asyncio.get_running_loop().call_later(self._seconds, self._done, transport)
+        else:
+            self._waiting.append(transport)
+
+    def _done(self, transport: asyncio.WriteTransport) -> None:
+        if not transport.is_closing():
+            transport.write(WHOLE)
+        self._busy -= 1
+        if self._waiting:
+            self.complete(self._waiting.popleft())
+
+
 class Upstream(asyncio.Protocol):
     """One connection, one request at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: Engine | None = None) -> None:
+        self._engine = engine or Engine()
         self._loop = asyncio.get_running_loop()
         self._received = b""
         self._left = 0
@@ -110,7 +142,7 @@ class Upstream(asyncio.Protocol):
 
     def _answer(self, body: bytes) -> None:
         if not _STREAM.search(body):
-            self._transport.write(WHOLE)
+            self._engine.complete(self._transport)
             return
         wished = _WISHES.search(body)
         self._interval = float(wished[2]) / 1000 if wished else 0.0
@@ -131,15 +163,20 @@ class Upstream(asyncio.Protocol):
             self._loop.call_soon(self._stream, left - 1)
 
 
-async def serve(port: int) -> None:
-    server = await asyncio.get_running_loop().create_server(Upstream, "127.0.0.1", port, backlog=4096)
+async def serve(port: int, engine: Engine) -> None:
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Upstream(engine), "127.0.0.1", port, backlog=4096
+    )
     await server.serve_forever()
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--port", type=int, required=True)
-    uvloop.run(serve(arguments.parse_args().port))
+    arguments.add_argument("--slots", type=int, default=0)
+    arguments.add_argument("--service-ms", type=float, default=0.0)
+    given = arguments.parse_args()
+    uvloop.run(serve(given.port, Engine(given.slots, given.service_ms / 1000)))
 
 
 if __name__ == "__main__":

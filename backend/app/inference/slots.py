@@ -19,6 +19,10 @@ ASSUMED_SECONDS = 1.0
 """What an answer takes, until one has been seen."""
 
 
+CAUTION = 0.75
+"""Whoever is let into the line should be served: a refusal after a long wait is worse than one at once."""
+
+
 class _Waiting(msgspec.Struct, eq=False):
     caller: str
     rank: int
@@ -74,7 +78,7 @@ class Slots:
         if self.take_free():
             return 0.0
         expected = self.expected_wait(rank)
-        if expected > patience:
+        if expected > patience * CAUTION:
             raise self._full(expected)
         if notify is not None:
             notify(self.waiting(rank))

@@ -6,15 +6,16 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import pytest
-from bench import load, report
+from bench import load, overload, report
 from bench.gateways import FLOOR, first_answer
 from bench.install import contenders
 from bench.measure import Figures, median_of
+from bench.open_loop import Answer, OpenLoop
 from bench.peers import PEERS, Peer
 from bench.processes import Address, NotStarted, free_port, running
 from bench.scenarios import Scenario, request_bytes
 from bench.turns import Results, Server
-from bench.upstream import Upstream
+from bench.upstream import Engine, Upstream
 
 WHOLE = Scenario(name="whole", connections=2, requests=6)
 STREAM = Scenario(name="stream", connections=2, requests=4, chunks=7)
@@ -167,3 +168,33 @@ def test_a_peer_that_cannot_be_installed_says_why() -> None:
 def test_everything_on_has_its_own_row() -> None:
     names = [contender.name for peer in PEERS for contender in contenders(peer)]
     assert len(names) == len(set(names)) == len(PEERS) + sum(peer.everything is not None for peer in PEERS)
+
+
+async def test_an_open_loop_sends_at_its_rate_and_counts_what_comes_back() -> None:
+    request = request_bytes(WHOLE, Address(port=0))
+    async with serving(lambda: Upstream(Engine(slots=2, seconds=0.01))) as port:
+        answers = await OpenLoop(port, request, rate=200.0, seconds=0.5).run()
+    assert 60 < len(answers) < 140
+    assert {answer.status for answer in answers} == {200}
+    assert min(answer.seconds for answer in answers) >= 0.009
+    refusal = b"HTTP/1.1 429 No\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n"
+    async with serving(lambda: Canned(refusal)) as port:
+        (answer, *_) = await OpenLoop(port, request, rate=100.0, seconds=0.1).run()
+    assert (answer.status, answer.retry_after) == (429, True)
+    async with serving(lambda: Canned(b"")) as port:
+        (answer, *_) = await OpenLoop(port, request, rate=100.0, seconds=0.1).run()
+    assert answer.status == 0
+
+
+def test_the_figures_of_an_overload() -> None:
+    good = [Answer(at=3.0 + n / 1000, seconds=0.1, status=200, retry_after=False) for n in range(600)]
+    early = Answer(at=0.5, seconds=0.1, status=200, retry_after=False)
+    refused = Answer(at=4.0, seconds=0.002, status=429, retry_after=True)
+    bare = Answer(at=4.0, seconds=0.002, status=429, retry_after=False)
+    broken = Answer(at=4.0, seconds=0.002, status=0, retry_after=False)
+    found = overload.figures(2.0, [*good, early, refused, bare, broken], [early], recovery=0.1)
+    assert (found.goodput, found.refused, found.faults) == (100.0, 1, 2)
+    assert (found.refusal_p99_ms, found.health_p99_ms) == (2.0, 100.0)
+    assert "| 2 x 200 a second | 100 | 100.0% | 1 | 2.0 | 100.0 | 2 | 0.10 |" in report.markdown(
+        None, Results(servers=[], scenarios={}), [found]
+    )

@@ -67,7 +67,7 @@ async def test_who_cannot_be_served_in_time_is_told_at_once_and_when_to_come_aga
     assert line.served == ["a", "b", "c"]
     assert line.slots.expected_wait() == 2.0
     with pytest.raises(RateLimited) as refused:
-        await line.slots.take("d", 0, 1.9)
+        await line.slots.take("d", 0, 2.6)
     assert (refused.value.retry_after, refused.value.code) == (2.0, "queue_full")
     assert line.slots.waiting() == 0
 
