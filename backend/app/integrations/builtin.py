@@ -11,6 +11,7 @@ _PLATFORMS = "app.integrations.model_platforms"
 BUILTIN: Mapping[str, str] = {
     "anthropic": f"{_PLATFORMS}.anthropic.integration:AnthropicIntegration",
     "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
+    "huggingface_hub": f"{_PLATFORMS}.huggingface:HuggingFaceHubIntegration",
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",

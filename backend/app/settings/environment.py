@@ -28,6 +28,8 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "GRPC_ENABLED": ("front_ends", "grpc"),
     "WEBSOCKET_ENABLED": ("front_ends", "websocket"),
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
+    "HF_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
+    "HUGGINGFACE_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
     "LLAMA_STACK_BASE_URL": ("integrations", "llama_stack", "settings", "base_url"),
     "ANTHROPIC_API_KEY": ("integrations", "anthropic", "settings", "api_key"),
     "DATABASE_URL": ("integrations", "database", "settings", "url"),
@@ -38,7 +40,8 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
         if vendor.api_key_env
     },
 }
-"""In lower case. A provider whose key is present becomes an integration by that alone."""
+"""In lower case. A provider whose key is present becomes an integration by that alone. Of two names for one
+setting the later wins."""
 
 CONFIG_FILE = "LLM_PLATFORM_CONFIG"
 NOT_SETTINGS = frozenset({CONFIG_FILE, "LLM_PLATFORM_URL"})

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
 from app.integrations.model_platforms.anthropic.settings import AnthropicSettings
+from app.integrations.model_platforms.huggingface.settings import HuggingFaceHubSettings
 from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
@@ -35,6 +36,7 @@ SETTINGS = {
     "anthropic": AnthropicSettings,
     "openai_compatible": OpenAICompatibleSettings,
     "ollama": OllamaSettings,
+    "huggingface_hub": HuggingFaceHubSettings,
     "llama_stack": LlamaStackSettings,
     "custom_models": CustomModelsSettings,
     "database": DatabaseSettings,

@@ -8,6 +8,10 @@ if TYPE_CHECKING:
         DEFAULT_ANTHROPICINTEGRATION_CONFIG,
         AnthropicIntegration,
     )
+    from app.integrations.model_platforms.huggingface import (
+        DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG,
+        HuggingFaceHubIntegration,
+    )
     from app.integrations.model_platforms.llama_stack import (
         DEFAULT_LLAMASTACKINTEGRATION_CONFIG,
         LlamaStackIntegration,
@@ -20,10 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ANTHROPICINTEGRATION_CONFIG",
+    "DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG",
     "AnthropicIntegration",
+    "HuggingFaceHubIntegration",
     "LlamaStackIntegration",
     "OllamaIntegration",
     "OpenAICompatibleIntegration",
@@ -31,10 +37,12 @@ __all__ = [
 
 _MODULES = {
     "DEFAULT_ANTHROPICINTEGRATION_CONFIG": "anthropic.integration",
+    "DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG": "huggingface",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG": "llama_stack",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG": "ollama",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG": "openai_compatible.integration",
     "AnthropicIntegration": "anthropic.integration",
+    "HuggingFaceHubIntegration": "huggingface",
     "LlamaStackIntegration": "llama_stack",
     "OllamaIntegration": "ollama",
     "OpenAICompatibleIntegration": "openai_compatible.integration",

@@ -25,6 +25,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_PROFILE = Profile()
 OPENAI_PROFILE = Profile(limit_field="max_completion_tokens", top_k=False, reasoning=False)
+# Of those who know OpenAI's parameters and no others; the developer role is OpenAI's alone.
+PLAIN_PROFILE = Profile(top_k=False, reasoning=False, developer=False)
 
 
 def decode_sampling(fields: Fields, **own: Any) -> Sampling:

@@ -100,6 +100,8 @@ def test_the_environment(name: str, value: str, path: str, expected: object) -> 
     ("name", "integration", "setting"),
     [
         ("OLLAMA_BASE_URL", "ollama", "base_url"),
+        ("HUGGINGFACE_TOKEN", "huggingface_hub", "api_key"),
+        ("HF_TOKEN", "huggingface_hub", "api_key"),
         ("LLAMA_STACK_BASE_URL", "llama_stack", "base_url"),
         ("CUSTOM_MODELS_DIR", "custom_models", "directory"),
         ("OPENAI_API_KEY", "openai", "api_key"),
@@ -113,6 +115,11 @@ def test_a_provider_in_the_environment_is_an_integration(name: str, integration:
 
 def test_what_tells_clients_where_the_platform_is_means_nothing_to_the_platform() -> None:
     assert load("", {"ANTHROPIC_BASE_URL": "http://127.0.0.1:8000"}).settings == load("", {}).settings
+
+
+def test_of_two_names_for_one_setting_ours_wins() -> None:
+    loaded = load("", {"HUGGINGFACE_TOKEN": "ours", "HF_TOKEN": "theirs"})
+    assert loaded.settings.integrations["huggingface_hub"].settings == {"api_key": "ours"}
 
 
 @pytest.mark.parametrize(

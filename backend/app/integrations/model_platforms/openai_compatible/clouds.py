@@ -1,10 +1,7 @@
 """Clouds, which serve nobody without a key. Pure facts; what departs from OpenAI has its source."""
 
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
-from app.wire.openai_chat.sampling import OPENAI_PROFILE, Profile
-
-# Clouds that know OpenAI's parameters and no others; the developer role is OpenAI's alone.
-_PLAIN = Profile(top_k=False, reasoning=False, developer=False)
+from app.wire.openai_chat.sampling import OPENAI_PROFILE, PLAIN_PROFILE
 
 CLOUDS = (
     # https://platform.openai.com/docs/api-reference/models/list
@@ -22,7 +19,7 @@ CLOUDS = (
         title="Groq",
         base_url="https://api.groq.com/openai",
         api_key_env="GROQ_API_KEY",
-        profile=_PLAIN,
+        profile=PLAIN_PROFILE,
         context_fields=("context_window",),
         refused=frozenset({"logprobs", "top_logprobs", "logit_bias", "messages[].name"}),
         completions=False,
@@ -34,7 +31,7 @@ CLOUDS = (
         title="NVIDIA API catalog",
         base_url="https://integrate.api.nvidia.com",
         api_key_env="NVIDIA_API_KEY",
-        profile=_PLAIN,
+        profile=PLAIN_PROFILE,
         models_open=True,
     ),
     # https://openrouter.ai/docs/models and https://openrouter.ai/docs/api/api-reference/api-keys/get-current-api-key
@@ -53,7 +50,7 @@ CLOUDS = (
         title="Mistral",
         base_url="https://api.mistral.ai",
         api_key_env="MISTRAL_API_KEY",
-        profile=_PLAIN,
+        profile=PLAIN_PROFILE,
         context_fields=("max_context_length",),
         completions=False,
     ),
@@ -64,7 +61,7 @@ CLOUDS = (
         base_url="https://api.deepseek.com",
         prefix="",
         api_key_env="DEEPSEEK_API_KEY",
-        profile=_PLAIN,
+        profile=PLAIN_PROFILE,
         completions=False,
         embeddings=False,
     ),

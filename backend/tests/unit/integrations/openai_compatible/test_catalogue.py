@@ -45,5 +45,8 @@ def test_the_package_knows_its_integrations_and_nothing_else() -> None:
     package = importlib.import_module("app.integrations.model_platforms")
     assert package.OpenAICompatibleIntegration is OpenAICompatibleIntegration
     assert package.DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG.settings["api_key"] == "not-needed"
+    assert package.DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG.name == "huggingface_hub"
+    assert package.DEFAULT_LLAMASTACKINTEGRATION_CONFIG.settings["base_url"] == "http://localhost:8321"
+    assert {name for name in package.__all__ if not hasattr(package, name)} == set()
     with pytest.raises(AttributeError, match="Nothing"):
         package.Nothing  # noqa: B018
