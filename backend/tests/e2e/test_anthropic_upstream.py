@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,9 @@ async def upstream() -> AsyncIterator[AnthropicFake]:
         yield fake
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def platform(
-    upstream: AnthropicFake, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[PlatformProcess]:
+@asynccontextmanager
+async def before(upstream: AnthropicFake, folder: Path) -> AsyncIterator[PlatformProcess]:
     """The key is in the environment, which starts the integration; ANTHROPIC_BASE_URL there means nothing."""
-    folder: Path = tmp_path_factory.mktemp("platform")
     (folder / "llm-platform.yaml").write_text(
         f"integrations: {{anthropic: {{settings: {{base_url: '{upstream.url}'}}}}}}\n"
         f"models: {{smart: anthropic/{OPUS.id}}}\n"
@@ -50,6 +48,14 @@ async def platform(
         yield platform
         assert await platform.stop() == 0
         assert "defect" not in platform.log()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def platform(
+    upstream: AnthropicFake, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[PlatformProcess]:
+    async with before(upstream, tmp_path_factory.mktemp("platform")) as platform:
+        yield platform
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -164,37 +170,45 @@ async def test_the_responses_api_keeps_the_thinking(gpt: AsyncOpenAI, upstream: 
     ids=lambda value: value.type if isinstance(value, Fault) else "",
 )
 async def test_errors_by_class(
-    gpt: AsyncOpenAI,
-    claude: AsyncAnthropic,
-    upstream: AnthropicFake,
+    tmp_path: Path,
     fault: Fault,
     of_openai: type[openai.APIStatusError],
     of_anthropic: type[anthropic.APIStatusError],
 ) -> None:
-    upstream.faults = [fault] * 6
-    with pytest.raises(openai.APIStatusError) as told:
-        await gpt.chat.completions.create(model="smart", messages=HI)
-    with pytest.raises(anthropic.APIStatusError) as told_too:
-        await claude.messages.create(model="smart", max_tokens=9, messages=HI)
-    upstream.faults = []
+    """Each with a platform of its own: an upstream that fails again and again is left alone for a while."""
+    async with (
+        AnthropicFake() as upstream,
+        before(upstream, tmp_path) as platform,
+        AsyncOpenAI(base_url=f"{platform.url}/v1", api_key=OWN, max_retries=0) as gpt,
+        AsyncAnthropic(base_url=platform.url, api_key=OWN, max_retries=0) as claude,
+    ):
+        upstream.faults = [fault] * 20
+        with pytest.raises(openai.APIStatusError) as told:
+            await gpt.chat.completions.create(model="smart", messages=HI)
+        with pytest.raises(anthropic.APIStatusError) as told_too:
+            await claude.messages.create(model="smart", max_tokens=9, messages=HI)
     assert isinstance(told.value, of_openai)
     assert isinstance(told_too.value, of_anthropic)
-    assert "canary" not in f"{told.value} {told_too.value}"
+    assert "canary" not in f"{told.value} {told_too.value} {platform.log()}"
 
 
 @pytest.mark.parametrize("dialect", ["openai", "anthropic"])
 async def test_an_error_in_mid_stream_is_told(
     gpt: AsyncOpenAI, claude: AsyncAnthropic, upstream: AnthropicFake, dialect: str
 ) -> None:
-    upstream.faults = [Fault(529, "overloaded_error", after=5)]
+    upstream.faults, gate = [Fault(529, "overloaded_error", after=6)], asyncio.Event()
+    upstream.hold = (5, gate)
+    stream: Any
     if dialect == "openai":
-        with pytest.raises(openai.APIError, match="not available"):
-            async for _ in await gpt.chat.completions.create(model="smart", messages=HI, stream=True):
-                pass
+        stream = await gpt.chat.completions.create(model="smart", messages=HI, stream=True)
     else:
-        with pytest.raises(anthropic.APIError, match="overloaded_error"):
-            async for _ in await claude.messages.create(model="smart", max_tokens=9, messages=HI, stream=True):
-                pass
+        stream = await claude.messages.create(model="smart", max_tokens=9, messages=HI, stream=True)
+    assert await anext(stream)
+    gate.set()
+    with pytest.raises((openai.APIError, anthropic.APIError), match="not available"):
+        async for _ in stream:
+            pass
+    upstream.hold = None
 
 
 async def test_a_client_that_leaves_ends_the_upstreams_answer(
