@@ -20,7 +20,7 @@ FRONT_ENDS = {
 
 def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
-    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED, _DATABASE)}
+    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED, _database(settings))}
     for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
@@ -29,8 +29,11 @@ def integration_configs(settings: Settings) -> list[IntegrationConfig]:
 # Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
 _EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
 
-# On by default, since a conversation has to be remembered from the first request on.
-_DATABASE: dict[str, Any] = {"name": "database", "type": IntegrationType.STORAGE}
+
+def _database(settings: Settings) -> dict[str, Any]:
+    """On by default, since a conversation has to be remembered from the first request on."""
+    folder = {"data_dir": str(settings.data_dir)} if settings.data_dir else {}
+    return {"name": "database", "type": IntegrationType.STORAGE, "settings": folder}
 
 
 def _front_ends(settings: Settings) -> Iterable[dict[str, Any]]:

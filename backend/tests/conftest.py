@@ -1,10 +1,13 @@
 """Servers that tests of several rooms share. Each is started once, on first use."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.servers.openai_peer import OpenAIPeer, running_peer
+from tests.servers.postgres import Postgres, running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +22,20 @@ def openai_embedding_peer() -> Iterator[OpenAIPeer]:
     """The same, for embeddings."""
     with running_peer(embeddings=True) as peer:
         yield peer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def database_settings(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[dict[str, Any]]:
+    """Settings of the `database` integration for a new, empty database: the test runs once for each kind."""
+    if request.param == "sqlite":
+        yield {"data_dir": str(tmp_path)}
+        return
+    server: Postgres = request.getfixturevalue("postgres")
+    async with server.database() as url:
+        yield {"url": url}

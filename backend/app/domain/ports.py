@@ -7,7 +7,8 @@ the upstream at once.
 """
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, runtime_checkable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, runtime_checkable
 
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
@@ -99,4 +100,20 @@ class ResponseStore(Protocol):
 
     async def delete_response(self, id: str, principal: str) -> bool:
         """Whether there was one."""
+        ...
+
+
+@runtime_checkable
+class SqlDatabase(Protocol):
+    """The platform's relational database; its tables are there and up to date before anybody is let in.
+
+    Both give SQLAlchemy's AsyncConnection within a transaction: Any here, for the domain knows no library. The
+    block has a time limit, which covers everything that is awaited in it. Raises UpstreamError when the database
+    does not answer; what the block itself raises as a PlatformError passes through.
+    """
+
+    def reading(self) -> AbstractAsyncContextManager[Any]: ...
+
+    def writing(self) -> AbstractAsyncContextManager[Any]:
+        """Committed at the end of the block, undone when it raises."""
         ...

@@ -5,6 +5,7 @@ integration's own `settings` are checked by that integration, whose class may no
 """
 
 import re
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -157,6 +158,10 @@ class Settings(Section):
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
     ] = Field(default="info", description="Least important message that is logged.")
+    data_dir: Path | None = Field(
+        default=None,
+        description="Folder of the files that the platform keeps; the user's own for data by default.",
+    )
     server: ServerSettings = ServerSettings()
     limits: LimitSettings = LimitSettings()
     timeouts: TimeoutSettings = TimeoutSettings()

@@ -5,7 +5,10 @@ import sys
 
 import pytest
 
-HEAVY = ("grpc", "xllamacpp", "numpy", "gguf", "torch", "safetensors", "typer", "rich", "strawberry", "graphql")
+HEAVY = (
+    *("grpc", "xllamacpp", "numpy", "gguf", "torch", "safetensors", "typer", "rich", "strawberry", "graphql"),
+    *("sqlalchemy", "alembic", "asyncpg", "aiosqlite", "jwt", "cryptography"),
+)
 
 QUIET = """
 import builtins, os, socket, subprocess, sys, threading

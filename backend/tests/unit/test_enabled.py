@@ -39,3 +39,10 @@ def test_what_is_set_for_an_integration_wins_field_by_field() -> None:
     found = configs(env="production", integrations={"grpc": {"settings": own}})["grpc"]
     assert found.settings == {"host": "127.0.0.1", "port": 50051, "shared_port": False, **own}
     assert found.type is IntegrationType.API_COMPATIBILITY
+
+
+def test_the_database_is_in_the_platforms_folder_unless_it_says_otherwise() -> None:
+    assert configs()["database"].settings == {}
+    assert configs(data_dir="/data")["database"].settings == {"data_dir": "/data"}
+    own = {"database": {"settings": {"data_dir": "/own"}}}
+    assert configs(data_dir="/data", integrations=own)["database"].settings == {"data_dir": "/own"}

@@ -82,6 +82,12 @@ async def test_the_later_of_one_id_counts(tmp_path: Path) -> None:
         assert found.created == START
 
 
+async def test_one_in_memory_lives_as_long_as_the_platform(tmp_path: Path) -> None:
+    async with running(tmp_path, url="sqlite:///:memory:") as database:
+        await database.put_response(stored("a"))
+        assert await database.get_response("a", "ann") == stored("a")
+
+
 async def test_nobody_sees_or_deletes_anothers(tmp_path: Path) -> None:
     async with running(tmp_path) as database:
         await database.put_response(stored("a"))

@@ -1,4 +1,4 @@
-"""The database as an integration. What it keeps: stored responses (ResponseStore).
+"""The database as an integration: whoever keeps things in it by SQL (SqlDatabase), and stored responses.
 
 A start must not wait for SQLAlchemy to load. So a SQLite file is only tried with the standard library, and the
 engine is opened on first use, or a moment after the start; any other database is connected to at once.
@@ -7,11 +7,11 @@ engine is opened on first use, or a moment after the start; any other database i
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import closing, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.core.clock import Clock, SystemClock
 from app.core.integration_framework import (
@@ -26,11 +26,7 @@ from app.domain.responses import StoredResponse
 from app.integrations.storage.database.settings import DatabaseSettings, sqlite_file
 
 if TYPE_CHECKING:
-    from sqlalchemy.ext.asyncio import AsyncEngine
-
-    from app.integrations.storage.database.responses import ResponseTable
-
-T = TypeVar("T")
+    from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 WARM_UP_SECONDS = 2.0
 OPENING_SECONDS = 10.0
@@ -43,8 +39,17 @@ _ROOM = "app.integrations.storage.database"
 logger = logging.getLogger(__name__)
 
 
+class _Open(NamedTuple):
+    """The database once it is open, and the modules that need SQLAlchemy."""
+
+    reader: "AsyncEngine"
+    writer: "AsyncEngine"
+    engines: Any
+    responses: Any
+
+
 class DatabaseIntegration(BaseIntegration):
-    """Satisfies ResponseStore."""
+    """Satisfies SqlDatabase and ResponseStore."""
 
     settings_model = DatabaseSettings
     settings: DatabaseSettings
@@ -54,21 +59,22 @@ class DatabaseIntegration(BaseIntegration):
         self._clock = clock or SystemClock()
         self._address = self.settings.address()
         self._opening = asyncio.Lock()
-        self._engine: AsyncEngine | None = None
-        self._table: ResponseTable | None = None
+        self._open: _Open | None = None
         self._upkeep: asyncio.Task[None] | None = None
         self._closed = False
+        self._failing = False
 
     async def initialize(self) -> None:
         file = sqlite_file(self._address)
         if file is not None:
             await asyncio.to_thread(_try_file, file)
         else:
-            await self._open()
+            await self._opened()
         self._upkeep = asyncio.create_task(self._keep_up())
 
     async def health_check(self) -> HealthReport:
-        await self._asked(lambda table: table.get("", "", 0.0))
+        async with self._transaction(writes=False) as (connection, opened):
+            await opened.responses.get(connection, "", "", 0.0)
         return HealthReport(details={"database": self._address.partition("+")[0]})
 
     async def shutdown(self) -> None:
@@ -78,63 +84,106 @@ class DatabaseIntegration(BaseIntegration):
             upkeep.cancel()
             with suppress(asyncio.CancelledError):
                 await upkeep
-        engine, self._engine, self._table = self._engine, None, None
-        if engine is not None:
-            await engine.dispose()
+        opened, self._open = self._open, None
+        if opened is not None:
+            await opened.engines.close_engine(opened.reader, self.settings.timeout)
+
+    def reading(self) -> AbstractAsyncContextManager[Any]:
+        return self._connection(writes=False)
+
+    def writing(self) -> AbstractAsyncContextManager[Any]:
+        return self._connection(writes=True)
 
     async def put_response(self, response: StoredResponse) -> None:
-        await self._asked(lambda table: table.put(response))
+        async with self._transaction(writes=True) as (connection, opened):
+            await opened.responses.put(connection, response)
 
     async def get_response(self, id: str, principal: str) -> StoredResponse | None:
-        return await self._asked(lambda table: table.get(id, principal, self._oldest()))
+        async with self._transaction(writes=False) as (connection, opened):
+            found: StoredResponse | None = await opened.responses.get(connection, id, principal, self._oldest())
+        return found
 
     async def response_history(self, id: str, principal: str) -> Sequence[StoredResponse]:
-        return await self._asked(lambda table: table.history(id, principal, self._oldest()))
+        async with self._transaction(writes=False) as (connection, opened):
+            found: Sequence[StoredResponse] = await opened.responses.history(
+                connection, id, principal, self._oldest()
+            )
+        return found
 
     async def delete_response(self, id: str, principal: str) -> bool:
-        return await self._asked(lambda table: table.delete(id, principal))
+        async with self._transaction(writes=True) as (connection, opened):
+            deleted: bool = await opened.responses.remove(connection, id, principal)
+        return deleted
 
     async def delete_expired(self) -> int:
         """How many responses were past their time; the upkeep calls it every hour."""
-        return await self._asked(lambda table: table.delete_before(self._oldest()))
+        async with self._transaction(writes=True) as (connection, opened):
+            count: int = await opened.responses.remove_before(connection, self._oldest())
+        return count
 
     def _oldest(self) -> float:
         return self._clock.now() - self.settings.retention_days * _DAY
 
-    async def _asked(self, question: "Callable[[ResponseTable], Awaitable[T]]") -> T:
-        """Whatever goes wrong is UpstreamUnavailable or UpstreamTimeout."""
-        limit = self.settings.timeout + (OPENING_SECONDS if self._table is None else 0)
+    @asynccontextmanager
+    async def _connection(self, *, writes: bool) -> "AsyncIterator[AsyncConnection]":
+        async with self._transaction(writes=writes) as (connection, _):
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, *, writes: bool) -> "AsyncIterator[tuple[AsyncConnection, _Open]]":
+        """What the database fails in is UpstreamUnavailable or UpstreamTimeout; the log hears of it once, till it
+        mends. What else the block raises is its own.
+        """
+        limit = self.settings.timeout + (OPENING_SECONDS if self._open is None else 0)
+        own: tuple[type[Exception], ...] = (Exception,)
         try:
             async with asyncio.timeout(limit):
-                return await question(self._table or await self._open())
+                opened = self._open or await self._opened()
+                async with (opened.writer if writes else opened.reader).begin() as connection:
+                    own = opened.engines.FAILURES
+                    yield connection, opened
         except PlatformError:
             raise
-        except TimeoutError:
+        except TimeoutError as error:
+            self._note(error)
             message = f"'{self.name}' gave no answer within {limit:g} s."
             raise UpstreamTimeout(message, provider=self.name) from None
         except Exception as error:
-            logger.warning("%s: %s", self.name, type(error).__name__, exc_info=error)
+            if not isinstance(error, own):
+                raise
+            self._note(error)
             raise UpstreamUnavailable(f"'{self.name}' failed.", provider=self.name) from error
+        self._note(None)
 
-    async def _open(self) -> "ResponseTable":
-        """Raises IntegrationConfigError without the driver, IntegrationNotReady without the database."""
+    def _note(self, error: Exception | None) -> None:
+        if error is not None and not self._failing:
+            logger.warning("%s: %s", self.name, type(error).__name__, exc_info=error)
+        elif error is None and self._failing:
+            logger.info("%s answers again", self.name)
+        self._failing = error is not None
+
+    async def _opened(self) -> _Open:
+        """Raises IntegrationConfigError where a person must act, IntegrationNotReady without the database."""
         async with self._opening:
-            if self._table is not None:
-                return self._table
+            if self._open is not None:
+                return self._open
             if self._closed:
                 raise UpstreamUnavailable(f"'{self.name}' is stopped.", provider=self.name)
-            rooms = await asyncio.to_thread(_load)
+            engines, migrate, responses = await asyncio.to_thread(_load)
             try:
-                self._engine = await rooms[0].open_engine(self._address)
+                reader = await engines.open_engine(self._address, self.settings.timeout)
             except ModuleNotFoundError as error:
                 raise IntegrationConfigError(
                     f"settings.url: the driver is missing: pip install {error.name}"
                 ) from None
+            except migrate.SchemaTooNew:
+                raise IntegrationConfigError(
+                    "the database belongs to a newer version of the platform: install that one"
+                ) from None
             except Exception as error:
                 raise IntegrationNotReady(f"the database does not open: {type(error).__name__}") from error
-            table: ResponseTable = rooms[1].ResponseTable(self._engine)
-            self._table = table
-            return table
+            self._open = _Open(reader, engines.writer(reader), engines, responses)
+            return self._open
 
     async def _keep_up(self) -> None:
         """Open what is not open yet, then drop what has expired, every hour."""
@@ -147,8 +196,9 @@ class DatabaseIntegration(BaseIntegration):
             await self._clock.sleep(SWEEP_SECONDS)
 
 
-def _load() -> tuple[Any, Any]:
-    return import_module(f"{_ROOM}.engine"), import_module(f"{_ROOM}.responses")
+def _load() -> tuple[Any, Any, Any]:
+    engines, migrate, responses = (import_module(f"{_ROOM}.{name}") for name in ("engine", "migrate", "responses"))
+    return engines, migrate, responses
 
 
 def _try_file(file: Path) -> None:

@@ -1,6 +1,6 @@
 """The tables. Importing this loads SQLAlchemy.
 
-A table is made where it is missing; changes of one that exists belong to migrations.
+They are made, and changed, by migrations/versions; a test compares the two.
 """
 
 from sqlalchemy import Column, Double, Index, LargeBinary, MetaData, String, Table

@@ -1,12 +1,13 @@
 """What an operator may set for the database, and what its address means."""
 
 import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
+
+from app.core.data_folder import data_folder
 
 _DRIVERS = {
     "sqlite": "sqlite+aiosqlite",
@@ -18,7 +19,7 @@ _FILE = "llm-platform.db"
 
 class DatabaseSettings(BaseModel):
     """`url`: as SQLAlchemy has it; the short forms sqlite:///FILE and postgresql://… do. Without one it is a
-    SQLite file in `data_dir`, by default the user's own folder for data. `retention_days`: how long responses are
+    SQLite file in `data_dir`, by default the platform's. `retention_days`: how long responses are
     kept. `timeout`: seconds that one question may take.
     """
 
@@ -40,7 +41,7 @@ class DatabaseSettings(BaseModel):
     def address(self, environment: Mapping[str, str] = os.environ) -> str:
         """The URL with its asynchronous driver."""
         if self.url is None:
-            return f"sqlite+aiosqlite:///{(self.data_dir or data_dir(environment)) / _FILE}"
+            return f"sqlite+aiosqlite:///{(self.data_dir or data_folder(environment)) / _FILE}"
         scheme, _, rest = self.url.get_secret_value().partition("://")
         return f"{_DRIVERS.get(scheme, scheme)}://{rest}"
 
@@ -51,13 +52,3 @@ def sqlite_file(address: str) -> Path | None:
         return None
     path = urlsplit(address).path.removeprefix("/")
     return Path(path) if path and path != ":memory:" else None
-
-
-def data_dir(environment: Mapping[str, str]) -> Path:
-    """Where this user's programs keep their data: https://specifications.freedesktop.org/basedir-spec/latest/"""
-    if given := environment.get("XDG_DATA_HOME"):
-        return Path(given) / "llm-platform"
-    home = Path(environment.get("HOME") or Path.home())
-    if sys.platform == "darwin":
-        return home / "Library" / "Application Support" / "llm-platform"
-    return home / ".local" / "share" / "llm-platform"

@@ -1,0 +1,1 @@
+"""One step a file. A step that is released is never changed again."""
