@@ -16,6 +16,7 @@ from app.integrations.kit.answers import answer
 from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Format
 from app.integrations.kit.refused import drop
 from app.integrations.kit.upstream import Upstream
+from app.wire import call_ids
 from app.wire.openai_chat import errors
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
 
@@ -65,6 +66,7 @@ class OpenAICompatibleClient:
             body = format.encode(exchange, self._profile)
         if self._refused:
             body = drop(body, self._refused)
+        body = call_ids.without_signatures(body)
         headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
         request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
         response = await self._upstream.ask(request, self._decode_error, model=exchange.model)

@@ -22,6 +22,7 @@ from app.integrations.kit.refused import drop
 from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.anthropic.relay import look, relay
 from app.integrations.model_platforms.anthropic.settings import BETA
+from app.wire import call_ids
 from app.wire.anthropic_messages import FORMAT, errors, request, response
 from app.wire.anthropic_messages.native import Profile, native
 from app.wire.anthropic_messages.stream import StreamDecoder
@@ -86,7 +87,11 @@ class MessagesClient:
         self, path: str, body: bytes, exchange: Exchange[ChatRequest], patience: float | None = None
     ) -> InboundResponse:
         asked = OutboundRequest(
-            method="POST", path=path, headers=self._headers(exchange), body=body, first_byte_timeout=patience
+            method="POST",
+            path=path,
+            headers=self._headers(exchange),
+            body=call_ids.without_signatures(body),
+            first_byte_timeout=patience,
         )
         return await self._upstream.ask(asked, self._decode_error, model=exchange.model)
 

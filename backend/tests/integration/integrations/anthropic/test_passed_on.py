@@ -22,6 +22,7 @@ from app.domain.errors import (
 from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
 from app.integrations.model_platforms.anthropic.integration import AnthropicIntegration
+from app.wire import call_ids
 from app.wire.anthropic_messages import FORMAT
 from tests.integration.integrations.anthropic.provider import (
     BODY,
@@ -66,6 +67,19 @@ async def test_bytes_out_and_bytes_back(fake: AnthropicFake, stream: bool) -> No
     want = {**dict(headers), "x-api-key": KEY, "x-team": "blue", "x-request-id": "req-1"}
     assert {name: request.headers.get(name) for name in want} == want
     assert request.headers["content-type"] == "application/json"
+
+
+async def test_signatures_that_ids_carry_for_another_provider_are_not_passed_on(fake: AnthropicFake) -> None:
+    fake.answers = [ANSWER]
+    turns = (
+        b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"x"},{"role":"assistant","content":['
+        b'{"type":"tool_use", "id":"%b","name":"f","input":{}}]},{"role":"user","content":['
+        b'{"type":"tool_result","tool_use_id" : "%b"}]}]}'
+    )
+    signed = call_ids.sign("c1", "AA==").encode()
+    async with running(fake.url) as integration:
+        await asked(integration, passed_on(turns % (signed, signed)))
+    assert fake.asked()[-1].body == (turns % (b"c1", b"c1")).replace(b'"m"', OPUS.id.join('""').encode())
 
 
 async def gather(stream: EventStream, seen: list[StreamEvent]) -> None:

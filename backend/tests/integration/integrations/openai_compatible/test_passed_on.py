@@ -21,6 +21,7 @@ from app.domain.errors import (
 )
 from app.domain.events import Opaque, TextDelta, UsageReported
 from app.domain.usage import Usage
+from app.wire import call_ids
 from tests.integration.integrations.openai_compatible.provider import (
     BODY,
     CHAT,
@@ -69,6 +70,14 @@ async def test_bytes_out_and_bytes_back(server: ScriptedServer) -> None:
         "content-type": "application/json",
         "x-team": "blue",
     }
+
+
+async def test_signatures_that_ids_carry_for_another_provider_are_not_passed_on(server: ScriptedServer) -> None:
+    server.on("POST", CHAT, json_reply(ANSWER))
+    body = b'{ "messages":[{"role":"tool" , "tool_call_id":"%b", "content":"x"}],\n "model":"m"}'
+    async with running(server) as integration:
+        await everything(integration.chat, passed_on(body % call_ids.sign("c1", "AA==").encode()))
+    assert server.received[-1].body == body % b"c1"
 
 
 async def test_a_compressed_answer_is_handed_on_unpacked(server: ScriptedServer) -> None:
