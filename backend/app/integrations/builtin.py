@@ -10,6 +10,7 @@ _PLATFORMS = "app.integrations.model_platforms"
 
 BUILTIN: Mapping[str, str] = {
     "anthropic": f"{_PLATFORMS}.anthropic.integration:AnthropicIntegration",
+    "gemini": f"{_PLATFORMS}.gemini:GeminiIntegration",
     "ollama": f"{_PLATFORMS}.ollama:OllamaIntegration",
     "huggingface_hub": f"{_PLATFORMS}.huggingface:HuggingFaceHubIntegration",
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",

@@ -32,6 +32,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "HUGGINGFACE_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
     "LLAMA_STACK_BASE_URL": ("integrations", "llama_stack", "settings", "base_url"),
     "ANTHROPIC_API_KEY": ("integrations", "anthropic", "settings", "api_key"),
+    "GEMINI_API_KEY": ("integrations", "gemini", "settings", "api_key"),
     "DATABASE_URL": ("integrations", "database", "settings", "url"),
     "CUSTOM_MODELS_DIR": ("integrations", "custom_models", "settings", "directory"),
     **{

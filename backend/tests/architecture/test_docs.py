@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from app.core.integration_framework import state_diagram
 from app.integrations.model_platforms.anthropic.settings import AnthropicSettings
+from app.integrations.model_platforms.gemini.settings import GeminiSettings
 from app.integrations.model_platforms.huggingface.settings import HuggingFaceHubSettings
 from app.integrations.model_platforms.llama_stack.settings import LlamaStackSettings
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
@@ -35,6 +36,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
 SETTINGS = {
     "anthropic": AnthropicSettings,
     "openai_compatible": OpenAICompatibleSettings,
+    "gemini": GeminiSettings,
     "ollama": OllamaSettings,
     "huggingface_hub": HuggingFaceHubSettings,
     "llama_stack": LlamaStackSettings,

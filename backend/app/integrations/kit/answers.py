@@ -54,7 +54,7 @@ def _events(
         return _whole(response, format, provider, untouched=untouched and not stream)
     if untouched:
         return format.relay(response.chunks(), format.name, provider)
-    return _decoded(response.chunks(), format.decoder(provider))
+    return decoded(response.chunks(), format.decoder(provider))
 
 
 def _streams(response: InboundResponse) -> bool:
@@ -75,7 +75,7 @@ async def _whole(
         yield UsageReported(usage=usage)
 
 
-async def _decoded(
+async def decoded(
     chunks: AsyncGenerator[bytes, None], decoder: StreamDecoder
 ) -> AsyncGenerator[StreamEvent, None]:
     async with aclosing(chunks):

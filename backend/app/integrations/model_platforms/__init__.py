@@ -8,6 +8,7 @@ if TYPE_CHECKING:
         DEFAULT_ANTHROPICINTEGRATION_CONFIG,
         AnthropicIntegration,
     )
+    from app.integrations.model_platforms.gemini import DEFAULT_GEMINIINTEGRATION_CONFIG, GeminiIntegration
     from app.integrations.model_platforms.huggingface import (
         DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG,
         HuggingFaceHubIntegration,
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_ANTHROPICINTEGRATION_CONFIG",
+    "DEFAULT_GEMINIINTEGRATION_CONFIG",
     "DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG",
     "AnthropicIntegration",
+    "GeminiIntegration",
     "HuggingFaceHubIntegration",
     "LlamaStackIntegration",
     "OllamaIntegration",
@@ -37,11 +40,13 @@ __all__ = [
 
 _MODULES = {
     "DEFAULT_ANTHROPICINTEGRATION_CONFIG": "anthropic.integration",
+    "DEFAULT_GEMINIINTEGRATION_CONFIG": "gemini",
     "DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG": "huggingface",
     "DEFAULT_LLAMASTACKINTEGRATION_CONFIG": "llama_stack",
     "DEFAULT_OLLAMAINTEGRATION_CONFIG": "ollama",
     "DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG": "openai_compatible.integration",
     "AnthropicIntegration": "anthropic.integration",
+    "GeminiIntegration": "gemini",
     "HuggingFaceHubIntegration": "huggingface",
     "LlamaStackIntegration": "llama_stack",
     "OllamaIntegration": "ollama",

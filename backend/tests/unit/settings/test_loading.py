@@ -104,6 +104,7 @@ def test_the_environment(name: str, value: str, path: str, expected: object) -> 
         ("HF_TOKEN", "huggingface_hub", "api_key"),
         ("LLAMA_STACK_BASE_URL", "llama_stack", "base_url"),
         ("CUSTOM_MODELS_DIR", "custom_models", "directory"),
+        ("GEMINI_API_KEY", "gemini", "api_key"),
         ("OPENAI_API_KEY", "openai", "api_key"),
         ("GROQ_API_KEY", "groq", "api_key"),
         ("ANTHROPIC_API_KEY", "anthropic", "api_key"),
