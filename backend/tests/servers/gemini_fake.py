@@ -2,8 +2,8 @@
 
 It is held to the official SDK in tests/integration/integrations/gemini/test_fake.py. What it refuses is in
 gemini_checks.py, what it answers in gemini_answers.py. Beyond the real one it remembers what it was asked
-(`requests`), notices who comes (`arrived`) and leaves (`left`), waits on demand (`hold`), closes the connection after
-a list (`closes`), and misbehaves: `faults`, by method.
+(`requests`), notices who comes (`arrived`) and leaves (`left`), waits on demand (`hold`), closes the connection
+after a list (`closes`), and misbehaves: `faults`, by method.
 """
 
 import asyncio
