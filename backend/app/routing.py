@@ -2,11 +2,17 @@
 
 from typing import TypeVar
 
+from app.domain.prices import Price
 from app.inference.policy import BreakerPolicy, CachePolicy, ModelPolicy, RoutingPolicy, Timeouts
+from app.inference.price_list import PriceList
 from app.inference.routes import ConfiguredModel, Route, Routing
+from app.integrations.model_platforms.openai_compatible.catalogue import SERVERS
 from app.settings import ModelSettings, Settings, TargetSettings
 
 T = TypeVar("T")
+
+OWN = frozenset({"ollama", "custom_models", "llama_stack", *(server.kind for server in SERVERS)})
+"""Kinds of integrations that run on machines of one's own."""
 
 
 def routing(settings: Settings) -> Routing:
@@ -36,6 +42,8 @@ def routing(settings: Settings) -> Routing:
             rate_limit_rest=wanted.rate_limit_rest,
             queue_wait=wanted.queue_wait,
         ),
+        price=PriceList({name: Price(**price.model_dump()) for name, price in settings.prices.items()}),
+        own=OWN,
     )
 
 

@@ -3,6 +3,13 @@
 import msgspec
 
 
+class Price(msgspec.Struct):
+    """US dollars per million tokens."""
+
+    input: float
+    output: float = 0.0
+
+
 class Model(msgspec.Struct):
     id: str
     provider: str = ""
@@ -11,6 +18,7 @@ class Model(msgspec.Struct):
     context_window: int | None = None
     size_bytes: int | None = None
     loaded: bool | None = None
+    price: Price | None = None
 
 
 class Models(msgspec.Struct):

@@ -35,7 +35,7 @@ def list_models(
         show_json(answer)
         return
     show_table(
-        ("MODEL", "INTEGRATION", "CAN", "CONTEXT", "SIZE", "LOADED"),
+        ("MODEL", "INTEGRATION", "CAN", "CONTEXT", "SIZE", "LOADED", "$ IN / OUT"),
         (_row(model) for model in found),
         nothing="No models. Pull one with `llm-platform models pull NAME`, or configure an integration.",
     )
@@ -49,6 +49,7 @@ def _row(model: "Model") -> tuple[str, ...]:
         str(model.context_window or ""),
         size(model.size_bytes),
         "" if model.loaded is None else "yes" if model.loaded else "no",
+        "" if model.price is None else f"{model.price.input:g} / {model.price.output:g}",
     )
 
 

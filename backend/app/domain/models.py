@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from app.domain.prices import Price
+
 Capability = Literal[
     "chat", "completion", "embedding", "tools", "vision", "audio", "json_schema", "reasoning", "rerank"
 ]
@@ -14,7 +16,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds. `aliases`: other names
     that the provider itself takes for it. `serving`: False while the provider knows that it can't run it. `slots`:
-    answers that it writes at the same time, where those are few.
+    answers that it writes at the same time, where those are few. `price`: what the provider itself says.
     """
 
     id: str
@@ -22,6 +24,7 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     capabilities: frozenset[Capability] = frozenset({"chat"})
     context_window: int | None = None
     slots: int | None = None
+    price: Price | None = None
     max_output_tokens: int | None = None
     size_bytes: int | None = None
     format: str | None = None

@@ -25,7 +25,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """One model at one integration. A lower `priority` is tried first; equals share by `weight`.
 
     `vitals` is how it is now. `rpm`, `tpm`: requests and tokens that it may be sent in a minute. `context_window`
-    in tokens, None where nobody tells.
+    in tokens, None where nobody tells. `own`: it runs on a machine of one's own, where nobody bills by the token.
     """
 
     source: ModelSource
@@ -36,6 +36,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     serving: bool = True
     known: ModelInfo | None = None
     price: Price | None = None
+    own: bool = False
     rpm: int | None = None
     tpm: int | None = None
     context_window: int | None = None
@@ -102,6 +103,11 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     def answered_by(self) -> str:
         """The integration that was asked last."""
         return self.attempts[-1].target.integration if self.attempts else "cache"
+
+    def cost(self, usage: Usage | None) -> float | None:
+        """US dollars; None where no provider was asked, or no price is known."""
+        price = self.attempts[-1].target.price if self.attempts and self.cached is None else None
+        return None if price is None or usage is None else price.cost(usage)
 
 
 class Attempt(msgspec.Struct, eq=False):

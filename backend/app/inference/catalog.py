@@ -210,7 +210,8 @@ class Catalog:
             rpm=route.rpm,
             tpm=route.tpm,
             context_window=(known.context_window if known else None) or route.context_window,
-            price=self._routing.price(name, source.kind, model),
+            own=source.kind in self._routing.own,
+            price=self._routing.price(name, source.kind, model) or (known.price if known else None),
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import msgspec
 
 from app.domain.prices import Price
+from app.inference.globs import glob, telling
 from app.inference.policy import ModelPolicy, RoutingPolicy
 
 
@@ -35,12 +36,15 @@ def no_price(integration: str, kind: str, model: str) -> Price | None:
 
 
 class Routing(msgspec.Struct, frozen=True, kw_only=True):
-    """All of it. `aliases`: further names of models. `price` tells what a model at an integration costs."""
+    """All of it. `aliases`: further names of models. `price` tells what a model at an integration costs, by the
+    integration's name and kind. `own`: kinds of integrations that run on machines of one's own.
+    """
 
     models: Mapping[str, ConfiguredModel] = {}
     aliases: Mapping[str, str] = {}
     policy: RoutingPolicy = RoutingPolicy()
     price: Callable[[str, str, str], Price | None] = no_price
+    own: frozenset[str] = frozenset()
 
 
 class Pattern(msgspec.Struct, frozen=True):
@@ -63,12 +67,8 @@ class Pattern(msgspec.Struct, frozen=True):
 
 def patterns(models: Mapping[str, ConfiguredModel]) -> tuple[Pattern, ...]:
     """The names with a `*`; those that say more come first."""
-    found = [
-        Pattern(name, model, re.compile("(.+)".join(map(re.escape, name.split("*")))))
-        for name, model in models.items()
-        if "*" in name
-    ]
-    return tuple(sorted(found, key=lambda each: len(each.name) - each.name.count("*"), reverse=True))
+    found = [Pattern(name, model, glob(name)) for name, model in models.items() if "*" in name]
+    return tuple(sorted(found, key=lambda each: telling(each.name), reverse=True))
 
 
 def _filled(model: str, stood_for: Sequence[str]) -> str:

@@ -69,7 +69,9 @@ def _slow(target: Target, asking: Asking) -> float:
 
 def _dear(target: Target, asking: Asking) -> float:
     price = target.price
-    return UNKNOWN_PRICE if price is None else price.input + price.output
+    if price is not None:
+        return price.input + price.output
+    return 0.0 if target.own else UNKNOWN_PRICE
 
 
 def _large(target: Target, asking: Asking) -> float:

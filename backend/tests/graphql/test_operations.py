@@ -11,6 +11,7 @@ from app.domain.events import (
 )
 from app.testing.providers import ScriptedProvider
 from tests.graphql.gateway import ANSWER, gateway
+from tests.servers.routing import PRICED
 
 GENERATE = """
 mutation GenerateText($model: String!, $prompt: String!) {
@@ -57,6 +58,14 @@ async def test_the_mutation_of_the_guide() -> None:
         request = platform.provider.exchanges[0].request
         assert [(each.role, each.content[0].text) for each in request.messages] == [("user", "hi")]
         assert platform.provider.closed == 1
+
+
+async def test_what_an_answer_cost() -> None:
+    async with gateway() as platform:
+        platform.context.router.catalog.rebuild(PRICED)
+        found = await platform.data(GENERATE, {"model": "model", "prompt": "hi"})
+        assert found["generateText"]["cost"] == 203e-6
+        assert await platform.data("{ requests { cost } }") == {"requests": [{"cost": 203e-6}]}
 
 
 async def test_everything_that_an_answer_may_hold() -> None:

@@ -21,6 +21,7 @@ from app.testing.providers import ScriptedProvider
 from tests.graphql.client import connected
 from tests.graphql.gateway import ANSWER, gateway
 from tests.rest.gateway import eventually
+from tests.servers.routing import PRICED
 
 GENERATE = """
 subscription {
@@ -72,6 +73,14 @@ async def test_an_answer_piece_by_piece() -> None:
         ]
         assert platform.provider.closed == 1
         assert platform.provider.exchanges[0].stream
+
+
+async def test_what_an_answer_cost() -> None:
+    async with gateway() as platform, connected(platform.url) as client:
+        platform.context.router.catalog.rebuild(PRICED)
+        await client.subscribe(GENERATE)
+        *_, done, _ = await client.until_end()
+        assert done["payload"]["data"]["generate"]["cost"] == 203e-6
 
 
 async def test_an_upstream_that_dies_in_mid_stream_is_told() -> None:

@@ -27,6 +27,7 @@ from app.domain.events import (
 )
 from app.domain.usage import Usage
 from app.testing.providers import ScriptedProvider, Step
+from tests.servers.routing import PRICED
 from tests.websocket.gateway import ANSWER, HI, START, USAGE, client, eventually, gateway, text
 
 
@@ -43,6 +44,13 @@ async def test_a_message_is_answered_with_deltas_and_done() -> None:
         assert (done["id"], done["finish_reason"], done["usage"], done["model"]) == ("a", "stop", USAGE, "model")
         (record,) = platform.records
         assert (record.id, record.front_end, record.outcome) == (done["request_id"], "websocket", "ok")
+
+
+async def test_done_tells_what_the_answer_cost_where_a_price_is_known() -> None:
+    async with gateway() as platform, client(platform) as socket:
+        assert "cost" not in (await socket.ask())[-1]
+        platform.catalog.rebuild(PRICED)
+        assert (await socket.ask())[-1]["cost"] == 203e-6
 
 
 async def test_without_an_id_the_request_id_is_the_id() -> None:

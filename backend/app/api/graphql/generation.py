@@ -1,18 +1,15 @@
-"""Hands a generation to the router: the one place where this front-end makes a call."""
+"""A generation as a call to the router: the one place where this front-end makes one."""
 
 from app.api.graphql.front_end import FRONT_END
 from app.api.graphql.inputs import Generation
 from app.api.graphql.request import Asked
-from app.domain.events import EventStream
 from app.inference.call import Call
 
 
-async def open_stream(asked: Asked, wanted: Generation, *, stream: bool) -> EventStream:
-    """Whoever gets the stream closes it. Raises what the router raises, before the first event; and
-    InvalidRequest.
-    """
+def make_call(asked: Asked, wanted: Generation, *, stream: bool) -> Call:
+    """Raises InvalidRequest."""
     request = wanted.request(stream=stream)
-    call = Call(
+    return Call(
         id=asked.next_id(),
         operation="chat",
         model=wanted.model,
@@ -21,4 +18,3 @@ async def open_stream(asked: Asked, wanted: Generation, *, stream: bool) -> Even
         principal=asked.principal,
         front_end=FRONT_END,
     )
-    return await asked.api.router.open(call)

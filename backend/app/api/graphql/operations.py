@@ -5,7 +5,7 @@ from contextlib import aclosing
 import strawberry
 
 from app.api.graphql import limits
-from app.api.graphql.generation import open_stream
+from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
 from app.api.graphql.models import Model, ModelStatus, ModelStatusUpdate, model_of
 from app.api.graphql.outputs import GeneratedText, generated
@@ -88,9 +88,10 @@ async def _generate_text(
     options: GenerationOptions | None = None,
 ) -> GeneratedText:
     wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
-    stream = await open_stream(info.context, wanted, stream=False)
-    async with aclosing(stream):
-        return generated(await collect(stream))
+    call = make_call(info.context, wanted, stream=False)
+    async with aclosing(await info.context.api.router.open(call)) as stream:
+        result = await collect(stream)
+    return generated(result, call.cost(result.usage))
 
 
 async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:

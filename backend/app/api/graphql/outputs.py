@@ -1,5 +1,6 @@
 """What a generation answers, whole or piece by piece, made from domain values."""
 
+from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, assert_never
 
@@ -50,11 +51,11 @@ class GeneratedText:
     finish_reason: FinishReason | None
     stop_sequence: str | None
     tokens: int | None = strawberry.field(description="Input and output together.")
-    cost: float | None = strawberry.field(description="Null where no price is known.")
+    cost: float | None = strawberry.field(description="In US dollars; null where no price is known.")
     usage: TokenUsage | None
 
 
-def generated(result: ChatResult) -> GeneratedText:
+def generated(result: ChatResult, cost: float | None) -> GeneratedText:
     """The first choice: one is all that can be asked for."""
     if not result.choices:
         raise ProviderProtocolError("The provider's answer holds no choice.")
@@ -73,7 +74,7 @@ def generated(result: ChatResult) -> GeneratedText:
         finish_reason=None if choice.finish_reason is None else FinishReason(choice.finish_reason),
         stop_sequence=choice.stop_sequence,
         tokens=result.usage.total_tokens if result.usage else None,
-        cost=None,
+        cost=cost,
         usage=_usage(result.usage),
     )
 
@@ -137,7 +138,7 @@ class Done:
     finish_reason: FinishReason | None
     stop_sequence: str | None
     tokens: int | None = strawberry.field(description="Input and output together.")
-    cost: float | None = strawberry.field(description="Null where no price is known.")
+    cost: float | None = strawberry.field(description="In US dollars; null where no price is known.")
     usage: TokenUsage | None
 
 
@@ -148,9 +149,12 @@ GenerationEvent = Annotated[
 
 
 class Encoder:
-    """Domain events to those of GraphQL, one to at most one. What ends the answer is kept for `done`."""
+    """Domain events to those of GraphQL, one to at most one. What ends the answer is kept for `done`; `cost` tells
+    what that comes to.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, cost: Callable[[Usage | None], float | None]) -> None:
+        self._cost = cost
         self._finished: events.Finished | None = None
         self._usage: Usage | None = None
 
@@ -175,7 +179,7 @@ class Encoder:
             finish_reason=None if finished is None else FinishReason(finished.reason),
             stop_sequence=None if finished is None else finished.stop_sequence,
             tokens=usage.total_tokens if usage else None,
-            cost=None,
+            cost=self._cost(usage),
             usage=_usage(usage),
         )
 

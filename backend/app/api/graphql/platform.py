@@ -134,6 +134,7 @@ class GenerationRequest:
     tokens: int | None
     input_tokens: int | None
     output_tokens: int | None
+    cost: float | None = strawberry.field(description="In US dollars; null where no price is known.")
 
 
 def request_of(call: RecentCall) -> GenerationRequest:
@@ -153,4 +154,5 @@ def request_of(call: RecentCall) -> GenerationRequest:
         tokens=usage.total_tokens if usage else None,
         input_tokens=usage.input_tokens if usage else None,
         output_tokens=usage.output_tokens if usage else None,
+        cost=record.cost,
     )

@@ -10,7 +10,7 @@ from contextlib import aclosing
 import strawberry
 
 from app.api.graphql import limits
-from app.api.graphql.generation import open_stream
+from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
 from app.api.graphql.models import ModelStatus, ModelStatusUpdate, statuses
 from app.api.graphql.outputs import Encoder, GenerationEvent
@@ -28,9 +28,9 @@ async def _generate(
     options: GenerationOptions | None = None,
 ) -> AsyncGenerator[GenerationEvent, None]:
     wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
-    encoder = Encoder()
-    stream = await open_stream(info.context, wanted, stream=True)
-    async with aclosing(stream):
+    call = make_call(info.context, wanted, stream=True)
+    encoder = Encoder(call.cost)
+    async with aclosing(await info.context.api.router.open(call)) as stream:
         async for event in stream:
             told = encoder.encode(event)
             if told is not None:

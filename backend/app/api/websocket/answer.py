@@ -22,6 +22,7 @@ from app.domain.events import (
     UsageReported,
 )
 from app.domain.usage import Usage
+from app.inference.call import Call
 from app.wire.openai_chat import FORMAT
 from app.wire.openai_chat.logprobs import encode_logprobs
 from app.wire.openai_chat.usage import encode_usage
@@ -30,9 +31,9 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Answer:
-    def __init__(self, id: CallId, request_id: str, outbox: Outbox) -> None:
+    def __init__(self, id: CallId, call: Call, outbox: Outbox) -> None:
         self._id = id
-        self._request_id = request_id
+        self._call = call
         self._outbox = outbox
         self._delta = b'{"id":%b,"type":"delta","message":' % _encode(id)
         self._model: str | None = None
@@ -66,8 +67,11 @@ class Answer:
             "finish_reason": reason or self._reasons.get(0),
             "usage": None if self._usage is None else encode_usage(self._usage, FORMAT),
             "model": self._model,
-            "request_id": self._request_id,
+            "request_id": self._call.id,
         }
+        cost = self._call.cost(self._usage)
+        if cost is not None:
+            frame["cost"] = cost
         if len(self._reasons) > 1:
             frame["finish_reasons"] = [self._reasons[choice] for choice in sorted(self._reasons)]
         if kept is not None:

@@ -120,7 +120,7 @@ class ChatSession:
         )
         turn = self._conversation.begin(messages) if keeps else None
         id = call.id if frame.id is None else frame.id
-        running = self._running[id] = Running(id, Answer(id, call.id, self._socket.outbox), call, turn)
+        running = self._running[id] = Running(id, Answer(id, call, self._socket.outbox), call, turn)
         running.task = task = asyncio.create_task(self._run(running))
         self._tasks.add(task)
         task.add_done_callback(self._ended)

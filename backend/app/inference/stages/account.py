@@ -100,7 +100,6 @@ def _record(
 ) -> CallRecord:
     target = call.attempts[-1].target if call.attempts else None
     principal = call.principal
-    price = target.price if target is not None and call.cached is None else None
     return CallRecord(
         id=call.id,
         principal=principal.id,
@@ -117,7 +116,7 @@ def _record(
         key=principal.key,
         team=principal.team,
         tier=principal.tier,
-        cost=price.cost(usage) if price is not None and usage is not None else None,
+        cost=call.cost(usage),
         stream=call.stream,
         cached=call.cached,
         error=str(error) if isinstance(error, PlatformError) else None,

@@ -19,6 +19,7 @@ from app.domain.errors import (
 from app.domain.events import UsageReported
 from app.domain.models import ModelInfo
 from app.domain.ports import CompletionProvider, TokenCounter
+from app.domain.prices import Price
 from app.integrations.model_platforms.huggingface import HuggingFaceHubIntegration
 from app.integrations.model_platforms.huggingface.discovery import read_models
 from tests.integration.integrations.openai_compatible.provider import (
@@ -80,12 +81,14 @@ def test_each_provider_with_what_it_has() -> None:
             capabilities=frozenset({"chat", "tools"}),
             context_window=1048576,
             details={"pricing": {"novita": NOVITA}},
+            price=Price(input=1.69, output=3.38),
         ),
         of_provider(
             "together",
             capabilities=frozenset({"chat", "tools", "json_schema"}),
             context_window=512000,
             details={"pricing": {"together": TOGETHER}},
+            price=Price(input=2.1, output=4.4),
         ),
         of_provider("featherless-ai", capabilities=frozenset({"chat"})),
         KIMI,

@@ -14,6 +14,7 @@ MODELS = {
             "size_bytes": 4_661_224_676,
             "loaded": True,
             "available": True,
+            "price": {"input": 0.25, "output": 2.0, "cached_input": None},
         },
         {"id": "[red]gpt\x1b[2J", "provider": "openai", "available": False},
     ]
@@ -24,8 +25,8 @@ def test_list(platform: FakePlatform, command: Command) -> None:
     platform.answer("GET /models", MODELS)
     result = command("models", "list")
     head, _, first, second = result.stdout.splitlines()
-    assert head.split() == ["MODEL", "INTEGRATION", "CAN", "CONTEXT", "SIZE", "LOADED"]
-    assert first.split() == ["llama3", "ollama", "chat,", "tools", "8192", "4.7", "GB", "yes"]
+    assert head.split() == ["MODEL", "INTEGRATION", "CAN", "CONTEXT", "SIZE", "LOADED", "$", "IN", "/", "OUT"]
+    assert first.split() == ["llama3", "ollama", "chat,", "tools", "8192", "4.7", "GB", "yes", "0.25", "/", "2"]
     assert second.split() == ["[red]gpt\N{REPLACEMENT CHARACTER}[2J", "openai", "(not", "available)", "chat"]
     assert result.exit_code == 0
 

@@ -90,8 +90,9 @@ def test_lowest_latency_counts_those_who_wait_there_already_and_forgets() -> Non
 
 def test_cheapest_and_unknown_prices_last() -> None:
     dear, cheap = Price(input=10, output=30), Price(input=0.1, output=0.4)
-    targets = [target("unknown"), target("dear", price=dear), target("cheap", price=cheap)]
-    assert names(targets, "cheapest") == ["cheap", "dear", "unknown"]
+    own = target("own", own=True)
+    targets = [target("unknown"), target("dear", price=dear), target("cheap", price=cheap), own]
+    assert names(targets, "cheapest") == ["own", "cheap", "dear", "unknown"]
 
 
 def test_a_model_in_memory_comes_before_one_that_has_to_load() -> None:

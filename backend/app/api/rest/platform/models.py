@@ -44,6 +44,7 @@ async def list_models(context: Context, caller: Caller) -> Response:
             "id": entry.name,
             "provider": target.integration,
             "available": target.serving,
+            **({} if target.price is None else {"price": target.price}),
         }
         for entry in context.router.catalog.current.entries()
         for target in entry.targets

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from app.domain.models import Capability, ModelInfo
-from app.integrations.kit.listing import Record, at, number, records, shows, text
+from app.integrations.kit.listing import PriceFields, Record, at, number, price, records, shows, text
 
 _MODALITIES: tuple[tuple[str, Capability], ...] = (("image", "vision"), ("audio", "audio"))
 _FEATURES: tuple[tuple[str, Capability], ...] = (
     ("supports_tools", "tools"),
     ("supports_structured_output", "json_schema"),
 )
+_PRICES = PriceFields(input="pricing.input", output="pricing.output")
 
 
 def read_models(listing: object, provider: str, *, list_providers: bool) -> Iterator[ModelInfo]:
@@ -39,6 +40,7 @@ def _describe(
         capabilities=frozenset({"chat", *_proven(record, live)}),
         context_window=max(lengths, default=None),
         created=number((record,), ("created",)) or 0,
+        price=price(live[0], _PRICES) if len(live) == 1 else None,
         owned_by=text(record, "owned_by"),
         serving=serving,
         details={"pricing": prices} if prices else {},

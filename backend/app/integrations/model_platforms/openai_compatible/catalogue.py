@@ -9,4 +9,6 @@ from app.integrations.model_platforms.openai_compatible.clouds import CLOUDS
 from app.integrations.model_platforms.openai_compatible.servers import GENERIC, SERVERS
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
+__all__ = ["CATALOGUE", "SERVERS"]
+
 CATALOGUE: Mapping[str, Vendor] = {row.kind: row for row in (GENERIC, *SERVERS, *CLOUDS)}

@@ -1,5 +1,6 @@
 """Clouds, which serve nobody without a key. Pure facts; what departs from OpenAI has its source."""
 
+from app.integrations.kit.listing import PriceFields
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 from app.wire.openai_chat.sampling import OPENAI_PROFILE, PLAIN_PROFILE
 
@@ -43,6 +44,14 @@ CLOUDS = (
         models_open=True,
         health_path="key",
         context_fields=("context_length",),
+        prices=PriceFields(
+            input="pricing.prompt",
+            output="pricing.completion",
+            cached_input="pricing.input_cache_read",
+            cache_write="pricing.input_cache_write",
+            per_token=True,
+            free=True,
+        ),
     ),
     # https://docs.mistral.ai/api
     Vendor(
@@ -72,5 +81,6 @@ CLOUDS = (
         base_url="https://api.together.xyz",
         api_key_env="TOGETHER_API_KEY",
         context_fields=("context_length",),
+        prices=PriceFields(input="pricing.input", output="pricing.output", cached_input="pricing.cached_input"),
     ),
 )

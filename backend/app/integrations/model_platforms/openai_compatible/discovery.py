@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from app.core.http import Transport, get_json
 from app.domain.errors import NotFound, UpstreamAuthFailed, UpstreamError
 from app.domain.models import Capability, ModelInfo
-from app.integrations.kit.listing import Record, number, records, shows, text
+from app.integrations.kit.listing import Record, number, price, records, shows, text
 from app.integrations.kit.probe import Models
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
@@ -79,6 +79,7 @@ def describe(record: Record, facts: Record, vendor: Vendor, provider: str) -> Mo
         provider=provider,
         capabilities=_capabilities(record, facts, vendor),
         context_window=number(sources, vendor.context_fields),
+        price=None if vendor.prices is None else price(record, vendor.prices),
         max_output_tokens=number(sources, ("max_completion_tokens", "top_provider.max_completion_tokens")),
         size_bytes=number(sources, ("meta.size",)),
         format=text(record, "compatibility_type"),

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.integrations.kit.listing import PriceFields
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
 
 
@@ -34,7 +35,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     that it answers with an error, and which are therefore left out. `profile`: how a request is put that came in
     another format. `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from
     one that has a part of it they are translated. `pooled`: an open connection that idles costs the server
-    nothing. `counting`: ways of asking how many tokens a chat is, the best first.
+    nothing. `counting`: ways of asking how many tokens a chat is, the best first. `prices`: where its list of
+    models tells what they cost.
     """
 
     kind: str
@@ -54,6 +56,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: bool = True
     responses: bool = False
     counting: tuple[Counting, ...] = ()
+    prices: PriceFields | None = None
 
     @property
     def shows_wrong_key(self) -> bool:

@@ -1,5 +1,6 @@
 """What clouds answer to a question for their models, in the shape that their documentation shows."""
 
+from app.domain.prices import Price
 from tests.integration.integrations.openai_compatible.listings import Listing, listed
 
 CLOUDS = [
@@ -68,7 +69,15 @@ CLOUDS = [
                         "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
                         "top_provider": {"max_completion_tokens": 65536, "is_moderated": False},
                         "supported_parameters": ["tools", "structured_outputs", "reasoning", "seed"],
-                    }
+                        "pricing": {
+                            "prompt": "0.00000125",
+                            "completion": "0.00001",
+                            "input_cache_read": "0.000000125",
+                            "web_search": "0.014",
+                        },
+                    },
+                    {"id": "openrouter/auto", "pricing": {"prompt": "-1", "completion": "-1"}},
+                    {"id": "some/model:free", "pricing": {"prompt": "0", "completion": "0"}},
                 ]
             },
             "/v1/key": {"data": {"label": "sk-or-v1-0e6...1c9"}},
@@ -82,8 +91,11 @@ CLOUDS = [
                     "max_output_tokens": 65536,
                     "created": 1741818122,
                     "description": "Thinks.",
+                    "price": Price(input=1.25, output=10.0, cached_input=0.125),
                 },
-            )
+            ),
+            ("openrouter/auto", {"chat", "completion"}, {}),
+            ("some/model:free", {"chat", "completion"}, {"price": Price(input=0.0, output=0.0)}),
         ],
     ),
     Listing(
@@ -124,7 +136,9 @@ CLOUDS = [
                     "created": 1733443200,
                     "type": "chat",
                     "context_length": 131072,
+                    "pricing": {"hourly": 0, "input": 0.88, "output": 0.88, "base": 0, "finetune": 0},
                 },
+                {"id": "dedicated", "pricing": {"hourly": 3.5, "input": 0, "output": 0}},
                 {"id": "black-forest-labs/FLUX.1", "object": "model", "created": 0, "type": "image"},
                 {"id": "togethercomputer/m2-8k", "object": "model", "created": 0, "type": "embedding"},
             ]
@@ -133,8 +147,9 @@ CLOUDS = [
             (
                 "meta-llama/Llama-3.3-70B-Instruct-Turbo",
                 {"chat", "completion"},
-                {"context_window": 131072, "created": 1733443200},
+                {"context_window": 131072, "created": 1733443200, "price": Price(input=0.88, output=0.88)},
             ),
+            ("dedicated", {"chat", "completion"}, {}),
             ("black-forest-labs/FLUX.1", set(), {}),
             ("togethercomputer/m2-8k", {"embedding"}, {}),
         ],
