@@ -21,6 +21,10 @@ class Breaker:
         self._probing = False
 
     @property
+    def closed(self) -> bool:
+        return self._open_until is None
+
+    @property
     def state(self) -> str:
         if self._open_until is None:
             return "closed"

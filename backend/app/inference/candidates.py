@@ -21,16 +21,19 @@ _AWAY = Excluded("not available now", 5.0)
 
 
 class Candidates:
-    """What is found is noted on the call."""
+    """What is found is noted on the call, where there was a choice or somebody had to be left out."""
 
     def __init__(self, entry: ModelEntry, call: Call, now: float, random: Random) -> None:
         self._entry = entry
         self._call = call
         self._out: list[tuple[Target, Excluded | Misfit]] = []
+        self._given: list[Target] = []
         able = [target for target in entry.targets if self._may(target, now)] or self._softly_excluded()
+        if len(entry.targets) == 1 and able:  # most models have one target, and then there is nothing to compare
+            self._left = able
+            return
         asking = Asking(now, random.random, lambda: session_of(call), lambda: prefix_of(call))
         self._left = self._noted(ordered(able, entry.policy.strategy, asking) if able else [])
-        self._given: list[Target] = []
 
     @property
     def more(self) -> bool:

@@ -123,6 +123,8 @@ class Vitals:
 
     def excluded(self, now: float, rpm: int | None = None, tpm: int | None = None) -> Excluded | None:
         """None when it may be asked. `rpm`, `tpm`: what it may be sent in a minute."""
+        if rpm is tpm is None and self.breaker.closed and now >= self._resting_until:
+            return None
         if now < self._resting_until:
             reason = "asked for a pause" if self._rest_said else "refused for its rate"
             return Excluded(reason, self._resting_until - now, soft=not self._rest_said, rate=True)
