@@ -11,11 +11,14 @@ from pydantic import ValidationError
 from app.settings.document import MAX_BYTES, parse_document
 from app.settings.environment import CONFIG_FILE, overlooked, read_environment
 from app.settings.origins import DEFAULT, FieldPath, Layer, Origin, overlay, written
-from app.settings.problems import ConfigError, Problem, problems_of
+from app.settings.problems import ConfigError, Problem, by_place, problems_of
 from app.settings.schema import Settings
 from app.settings.substitution import substitute
 
 DEFAULT_FILE = Path("llm-platform.yaml")
+
+LITELLM_SECTIONS = frozenset({"model_list", "litellm_settings", "router_settings", "general_settings"})
+"""A file with one of these at its top is LiteLLM's; no setting of ours has such a name."""
 
 _OPTIONS: Mapping[str, str] = {
     "server.host": "--host",
@@ -31,7 +34,8 @@ class LoadedSettings:
     """Settings, and what is to be told of them.
 
     `origins` has the path of every value that was set ("server.port", `models."llama3.1"`); what it lacks is a
-    default: see `origin`. `file`: the file that was read, if any. `warnings`: names that look mistyped.
+    default: see `origin`. `file`: the file that was read, if any. `warnings`: names that look mistyped, and what a
+    LiteLLM file says that has no counterpart.
     `layer`: what all sources said together, before the defaults.
     """
 
@@ -55,14 +59,19 @@ def load_settings(
     """
     path = _find(config, environ)
     problems: list[Problem] = []
+    warnings = overlooked(environ)
     layer = overlay(
-        [_read_file(path, environ, problems), read_environment(environ, problems), _command_line(overrides)]
+        [
+            _read_file(path, environ, problems, warnings),
+            read_environment(environ, problems),
+            _command_line(overrides),
+        ]
     )
     return LoadedSettings(
         settings=_validated(layer, problems),
         origins={written(each): origin for each, origin in layer.origins.items() if each},
         file=path,
-        warnings=tuple(overlooked(environ)),
+        warnings=tuple(warnings),
         layer=layer,
     )
 
@@ -85,26 +94,38 @@ def _validated(layer: Layer, problems: list[Problem]) -> Settings:
         found = problems_of(error, layer, Settings)
         problems += [each for each in found if (each.where, each.field) not in told]
     if problems:
-        raise ConfigError(sorted(problems, key=_by_place))
+        raise ConfigError(sorted(problems, key=by_place))
     return settings
 
 
-def _by_place(problem: Problem) -> tuple[str, int]:
-    """The order of the lines of a file."""
-    name, _, line = problem.where.rpartition(":")
-    return (name, int(line)) if line.isdigit() else (problem.where, 0)
-
-
-def _read_file(path: Path | None, environ: Mapping[str, str], problems: list[Problem]) -> Layer:
-    if path is None:
-        return Layer({}, {})
+def read_document(path: Path, problems: list[Problem]) -> Layer:
+    """The file at `path` as it stands there. What is wrong in it is added to `problems`. Raises ConfigError."""
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else "unreadable"
         raise ConfigError([Problem(str(path), "", f"cannot be read: {reason}")]) from None
-    return substitute(parse_document(content, str(path), problems), environ, problems)
+    return parse_document(content, str(path), problems)
+
+
+def _read_file(
+    path: Path | None, environ: Mapping[str, str], problems: list[Problem], warnings: list[str]
+) -> Layer:
+    """What the file says, in our settings whoever's its format is."""
+    if path is None:
+        return Layer({}, {})
+    layer = read_document(path, problems)
+    if not LITELLM_SECTIONS.isdisjoint(layer.tree):
+        # Imported where it is needed: few have such a file.
+        from app.settings.litellm import translate
+
+        layer, notes, variables = translate(
+            layer, path, lambda included: read_document(included, problems), environ, problems
+        )
+        warnings += [str(note.problem) for note in notes]
+        environ = {**environ, **variables}
+    return substitute(layer, environ, problems)
 
 
 def _command_line(overrides: Mapping[str, object]) -> Layer:

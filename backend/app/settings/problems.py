@@ -27,6 +27,12 @@ class Problem(NamedTuple):
         return ": ".join(part for part in self if part)
 
 
+def by_place(problem: Problem) -> tuple[str, int]:
+    """The order of the lines of a file."""
+    name, _, line = problem.where.rpartition(":")
+    return (name, int(line)) if line.isdigit() else (problem.where, 0)
+
+
 class ConfigError(Exception):
     """The configuration cannot be used. `str()` is the whole report, one problem a line."""
 
