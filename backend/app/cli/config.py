@@ -1,7 +1,8 @@
 """`llm-platform config`: is the configuration right, and where does each value come from."""
 
 import os
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -65,6 +66,19 @@ def explain(config: ConfigOption = None, output: OutputOption = Output.TABLE) ->
         ((row.field, _text(row.value), row.origin.where or row.origin.source) for row in rows),
         nothing="",
     )
+
+
+@config.command("import-litellm")
+def import_litellm(file: Annotated[Path, typer.Argument(metavar="FILE", help="LiteLLM's config.yaml.")]) -> None:
+    """Print a LiteLLM proxy's configuration in the platform's own format, without its secrets."""
+    from app.settings import ConfigError
+    from app.settings.litellm.export import in_our_format
+
+    try:
+        text = in_our_format(file, os.environ)
+    except ConfigError as error:
+        fail(str(error))
+    typer.echo(text, nl=False)
 
 
 def _as_json(loaded: "LoadedSettings", rows: "list[tuple[str, Any, Origin]]") -> dict[str, Any]:
