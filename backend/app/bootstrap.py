@@ -141,6 +141,10 @@ class Platform:
         settings = loaded.settings
         fixed = [name for name in _FIXED if attrgetter(name)(settings) != attrgetter(name)(self._began_with)]
 
+        for warning in loaded.warnings:
+            if warning not in self._loaded.warnings:
+                logger.warning("%s", warning)
+
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
             self.policy = api_policy(settings)

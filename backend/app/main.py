@@ -38,6 +38,8 @@ def serve(load: Load) -> int:
     loaded = bootstrap.accepted(load)
     settings = loaded.settings
     configure_logging(settings.log_level)
+    for warning in loaded.warnings:
+        logger.warning("%s", warning)
     try:
         listener = _listen(settings.server.host, settings.server.port)
     except OSError as error:

@@ -29,6 +29,8 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
     app = FastAPI(title="LLM Platform", version=__version__, docs_url="/docs", redoc_url=None)
     app.state.api = context
     hot: dict[str, ASGIApp] = {path: _endpoint(dialect, context) for path, dialect in PATHS.items()}
+    # Clients that come from LiteLLM may leave the version out.
+    hot |= {path.removeprefix("/v1"): endpoint for path, endpoint in hot.items()}
     hot[anthropic.PATH] = _endpoint(anthropic.MESSAGES, context)
     hot[responses.PATH] = responses.endpoint(context)
     app.router.routes.extend(
