@@ -32,6 +32,7 @@ from app.inference.request_log import RequestLog
 from app.inference.router import Router
 from app.inference.stages.account import Account
 from app.inference.stages.deadline import keep_time
+from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.routing import routing
@@ -85,7 +86,7 @@ class Platform:
         self._request_log = RequestLog()
         self.router = Router(
             catalog,
-            call_stages=[Account([self._request_log, tally.ended, recent], [tally.began])],
+            call_stages=[Account([self._request_log, tally.ended, recent], [tally.began]), Guard(catalog)],
             attempt_stages=[keep_time],
         )
         context = ApiContext(

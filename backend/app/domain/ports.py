@@ -8,7 +8,7 @@ the upstream at once.
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
@@ -44,6 +44,14 @@ class TokenCounter(ModelSource, Protocol):
     """Can tell how many tokens a chat request would be to one of its models, without running it."""
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int: ...
+
+
+@runtime_checkable
+class NearTokenCounter(TokenCounter, Protocol):
+    """One that counts within milliseconds, on a server of one's own, and without a place that an answer needs."""
+
+    @property
+    def counts_nearby(self) -> Literal[True]: ...
 
 
 @runtime_checkable

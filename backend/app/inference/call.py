@@ -1,7 +1,7 @@
 """A request on its way through the router: the call, its targets, its attempts, and what a stage is."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -59,6 +59,21 @@ class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
     excluded: str | None = None
 
 
+class PromptSize(msgspec.Struct, frozen=True):
+    """How long a prompt is, in tokens: `about`; surely `fewest`; exactly, for the models that `counted` it."""
+
+    about: int
+    fewest: int
+    counted: Mapping[str, int] = {}
+
+    def least(self, model: str) -> int:
+        """What it has by any count."""
+        return self.counted.get(model, self.fewest)
+
+    def told(self, model: str) -> str:
+        return str(self.counted[model]) if model in self.counted else f"about {self.about}"
+
+
 class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request. Front-ends make it; stages read it and note on it what they did.
 
@@ -68,7 +83,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     it did not say. `queued` is told how many are ahead when the call has to wait for a place.
 
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
-    `prompt_tokens`: set where it was counted or estimated, since it might not fit. `cached`: "hit" or "coalesced"
+    `prompt`: its length, where it might not fit. `cached`: "hit" or "coalesced"
     when no provider was asked. `charged`: the limits that it counted against.
     """
 
@@ -87,7 +102,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     attempts: "list[Attempt]" = msgspec.field(default_factory=list)
     considered: list[Considered] = msgspec.field(default_factory=list)
     at_end: list[AtEnd] = msgspec.field(default_factory=list)
-    prompt_tokens: int | None = None
+    prompt: PromptSize | None = None
     cached: Literal["hit", "coalesced"] | None = None
     charged: tuple[str, ...] = ()
     _request: Any = None
@@ -138,7 +153,9 @@ class Stage(Protocol[T]):
     also when nobody has asked the wrapper for an event yet.
     """
 
-    async def __call__(self, subject: T, proceed: "Callable[[T], Awaitable[EventStream]]", /) -> EventStream: ...
+    def __call__(
+        self, subject: T, proceed: "Callable[[T], Awaitable[EventStream]]", /
+    ) -> Awaitable[EventStream]: ...
 
 
 def compose(

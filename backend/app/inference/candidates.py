@@ -17,6 +17,7 @@ from app.inference.needs import Misfit, misfit
 from app.inference.selection import Asking, Scored, ordered
 from app.inference.vitals import Excluded
 
+_PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
 _AWAY = Excluded("not available now", 5.0)
 
 
@@ -93,15 +94,19 @@ class Candidates:
 
     def _misfit(self, misfits: list[Misfit]) -> PlatformError:
         if all(each.too_long for each in misfits):
-            largest = max(target.context_window or 0 for target, _ in self._out)
-            return ContextLengthExceeded(
-                f"The prompt has about {self._call.prompt_tokens} tokens and the largest context of the model "
-                f"'{self._entry.name}' is {largest}. Shorten it.",
-                code="context_length_exceeded",
-                param="messages",
-            )
+            return self._too_long()
         wants = "; ".join(sorted({each.reason for each in misfits}))
         return UnsupportedFeature(f"No target of the model '{self._entry.name}' can do this: {wants}.")
+
+    def _too_long(self) -> ContextLengthExceeded:
+        largest = max((target for target, _ in self._out), key=lambda target: target.context_window or 0)
+        assert self._call.prompt is not None
+        return ContextLengthExceeded(
+            f"The prompt has {self._call.prompt.told(largest.model)} tokens and the largest context of the model "
+            f"'{self._entry.name}' is {largest.context_window}. Shorten it.",
+            code="context_length_exceeded",
+            param=_PROMPT_FIELDS[self._call.operation],
+        )
 
     def _may(self, target: Target, now: float) -> bool:
         out: Excluded | Misfit | None = misfit(target, self._call, self._entry.policy.strategy)

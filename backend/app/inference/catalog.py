@@ -34,13 +34,16 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that callers may use, its targets, and how they are used."""
+    """A name that callers may use, its targets, and how they are used. `narrowest`: the smallest of the contexts
+    that are known, in tokens.
+    """
 
     name: str
     targets: tuple[Target, ...]
     policy: ModelPolicy
     budget: Budget
     hedges: Budget
+    narrowest: int | None = None
 
     @property
     def serving(self) -> bool:
@@ -147,8 +150,14 @@ class Catalog:
     ) -> ModelEntry:
         """`shared`: whose budgets it has, where names are without end."""
         retries, hedges = self._fleet.budgets(shared or name)
+        windows = [target.context_window for target in targets if target.context_window is not None]
         return ModelEntry(
-            name=name, targets=tuple(targets), policy=policy or self._default, budget=retries, hedges=hedges
+            name=name,
+            targets=tuple(targets),
+            policy=policy or self._default,
+            budget=retries,
+            hedges=hedges,
+            narrowest=min(windows, default=None),
         )
 
     def _configured(self, route: Route) -> Target:

@@ -15,9 +15,9 @@ class Misfit(msgspec.Struct, frozen=True):
 
 def misfit(target: Target, call: Call, strategy: Strategy) -> Misfit | None:
     """Why `target` can't answer `call`; None when it can, or when nobody knows."""
-    window = target.context_window
-    if window is not None and call.prompt_tokens is not None and call.prompt_tokens > window:
-        reason = f"a prompt of about {call.prompt_tokens} tokens does not fit its context of {window}"
+    window, prompt = target.context_window, call.prompt
+    if window is not None and prompt is not None and prompt.least(target.model) > window:
+        reason = f"a prompt of {prompt.told(target.model)} tokens does not fit its context of {window}"
         return Misfit(reason, too_long=True)
     if strategy != "auto" or target.known is None or call.operation != "chat":
         return None

@@ -48,6 +48,11 @@ async def test_an_error_by_class(
     assert caught.value.response.headers["x-request-id"]
 
 
+async def test_a_prompt_too_long_is_told_with_its_length_and_the_context(client: AsyncOpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"about 5004 tokens and the largest context .* is 1024\."):
+        await client.chat.completions.create(model="demo", messages=LONG)  # type: ignore[arg-type]
+
+
 async def test_an_upstream_that_is_down_is_named_and_says_when_to_come_back(client: AsyncOpenAI) -> None:
     with pytest.raises(openai.InternalServerError, match="'down'") as caught:
         await client.chat.completions.create(model="down/away", messages=MESSAGES)

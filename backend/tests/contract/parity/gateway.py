@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from enum import Enum
 from typing import Any
 
+import msgspec
+
 from app.api.context import ApiContext
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
@@ -19,6 +21,7 @@ from app.core.integration_framework import IntegrationConfig, IntegrationManager
 from app.domain.errors import PlatformError
 from app.domain.events import EventStream, StreamEvent
 from app.domain.exchange import Exchange
+from app.domain.models import ModelInfo
 from app.enabled import FRONT_ENDS
 from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
@@ -27,6 +30,7 @@ from app.inference.router import Router
 from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.deadline import keep_time
+from app.inference.stages.guard import Guard
 from app.inference.vitals import Fleet
 from app.testing.providers import ScriptedProvider, Step
 from tests.servers.serving import serving
@@ -46,9 +50,15 @@ Script = Sequence[StreamEvent | BaseException | Wait]
 
 
 class Provider(ScriptedProvider):
-    """Reads the request, as a provider that speaks a format of its own does. `opened`: streams that it began."""
+    """Reads the request, as a provider that speaks a format of its own does. `opened`: streams that it began.
+    `window`: the context of its model.
+    """
 
     opened = 0
+    window: int | None = None
+
+    def models(self) -> Sequence[ModelInfo]:
+        return [msgspec.structs.replace(info, context_window=self.window) for info in super().models()]
 
     async def chat(self, exchange: Exchange[Any]) -> EventStream:
         assert exchange.request is not None
@@ -69,10 +79,16 @@ class Gateway:
         self.refusal: PlatformError | None = None
         self.catalog = LiveCatalog(self._sources)
         account = Account([self.records.append], [self.begun.append])
-        self.router = Router(self.catalog, call_stages=[account, self._limit], attempt_stages=[keep_time])
+        self.router = Router(
+            self.catalog, call_stages=[account, self._limit, Guard(self.catalog)], attempt_stages=[keep_time]
+        )
 
     def play(
-        self, *scripts: Script, timeouts: Timeouts | None = None, refusal: PlatformError | None = None
+        self,
+        *scripts: Script,
+        timeouts: Timeouts | None = None,
+        refusal: PlatformError | None = None,
+        window: int | None = None,
     ) -> None:
         """Forget the last scenario and set up the next: one provider a script, tried in their order."""
         self.read = asyncio.Event()
@@ -80,6 +96,8 @@ class Gateway:
             Provider([self._step(step) for step in script], name=f"provider-{place}")
             for place, script in enumerate(scripts)
         ]
+        for provider in self.providers:
+            provider.window = window
         self.begun.clear()
         self.records.clear()
         self.refusal = refusal

@@ -46,7 +46,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """`scripts`: one a provider, in the order in which they are tried; `reached`: how many are. `wanted`: all but
     `asked`. `needs`: what a protocol must have room for. `leaves`: the caller goes in the middle of the answer.
     `booked`: whether the call's record counts. Not for what makes no sense, which may be turned away before it is
-    a call, nor for a deadline, which may pass here or at the caller first.
+    a call, nor for a deadline, which may pass here or at the caller first. `window`: the context of the model.
     """
 
     name: str
@@ -59,6 +59,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     leaves: bool = False
     booked: bool = True
     reached: int = 1
+    window: int | None = None
 
     @property
     def asked(self) -> tuple[object, ...]:
@@ -278,6 +279,13 @@ REFUSALS = [
         _refused("a limit of requests", Asking(request=_ask(), key=KEY), "rate_limited", "resource_exhausted"),
         refusal=RateLimited("Slower.", retry_after=7.0),
         wanted=_failed("rate_limited", "resource_exhausted", retry_after=7.0),
+    ),
+    _refused(
+        "a prompt that no target has room for",
+        Asking(request=_ask(_said("user", "hi " * 300)), key=KEY),
+        "too_long",
+        "out_of_range",
+        window=100,
     ),
     msgspec.structs.replace(
         _refused("the budget is spent", Asking(request=_ask(), key=KEY), "rate_limited", "resource_exhausted"),

@@ -10,7 +10,7 @@ from app.domain.chat import AudioPart, ChatRequest, ImagePart, Message, Response
 from app.domain.errors import UpstreamUnavailable
 from app.domain.prices import Price
 from app.inference.affinity import prefix_of, session_of
-from app.inference.call import Target
+from app.inference.call import PromptSize, Target
 from app.inference.needs import capabilities_for, misfit
 from app.inference.policy import Strategy
 from app.inference.selection import SCORES, Asking, ordered
@@ -153,7 +153,11 @@ def test_auto_leaves_out_what_cannot_do_it(asked: ChatRequest, needed: set[str])
 
 @pytest.mark.parametrize(("tokens", "fits"), [(None, True), (8192, True), (8193, False)])
 def test_a_prompt_beyond_the_context_does_not_fit(tokens: int | None, fits: bool) -> None:
-    found = misfit(target(info={"context_window": 8192}), call_for(prompt_tokens=tokens), "weighted")
+    found = misfit(
+        target(info={"context_window": 8192}),
+        call_for(prompt=tokens and PromptSize(0, 0, {"m": tokens})),
+        "weighted",
+    )
     assert (found is None) == fits
     assert found is None or found.too_long
 

@@ -217,6 +217,7 @@ class CustomModelsIntegration(BaseIntegration):
                 provider=self.name,
                 capabilities=model.capabilities,
                 context_window=self._window(model),
+                slots=self.settings.slots,
                 size_bytes=model.size_bytes,
                 format="gguf",
                 quantization=model.header.quantization,

@@ -2,6 +2,8 @@
 How requests travel: app.integrations.kit.openai_compatible.
 """
 
+from typing import Literal
+
 import msgspec
 
 from app.core.http import TransportSettings
@@ -111,7 +113,9 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
 
 
 class TokenCountingIntegration(OpenAICompatibleIntegration):
-    """One whose server can count: satisfies TokenCounter besides."""
+    """One whose server can count: satisfies NearTokenCounter besides."""
+
+    counts_nearby: Literal[True] = True
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         return await count(self._connected(), self.vendor, exchange, self.settings.timeout)
