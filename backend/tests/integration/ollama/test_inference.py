@@ -5,6 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from ollama import AsyncClient
 
 from app.core.integration_framework import IntegrationConfig
 from app.domain.chat import Message, ResponseFormat, Sampling, TextPart, Tool
@@ -169,6 +170,17 @@ async def test_every_request_asks_for_the_same_context_so_nothing_is_loaded_twic
     await read(await ollama.complete(completion("Hello")))
     await ollama.generate("demo", "Hello")
     assert fake.memory.loads == 1
+
+
+async def test_a_model_that_someone_loaded_with_more_context_keeps_it(start: Start, fake: OllamaFake) -> None:
+    ollama = await start(max_num_ctx=256, model_refresh_interval=0)
+    assert {model.context_window for model in ollama.models() if model.id == "demo:latest"} == {256}
+    async with AsyncClient(host=fake.base_url) as other:
+        await other.generate("demo", options={"num_ctx": 1024})
+    await ollama.health_check()
+    await read(await ollama.chat(chat()))
+    assert [each.context_length for each in await ollama.running()] == [1024]
+    assert {model.context_window for model in ollama.models() if model.id == "demo:latest"} == {1024}
 
 
 @pytest.mark.parametrize(

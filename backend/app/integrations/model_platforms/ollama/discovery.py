@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import msgspec
 
 from app.domain.models import Capability, ModelInfo
-from app.integrations.model_platforms.ollama.client import Details, Installed, Shown
+from app.integrations.model_platforms.ollama.client import Details, Installed, Running, Shown
 from app.integrations.model_platforms.ollama.names import DEFAULT_TAG
 from app.integrations.model_platforms.ollama.response import unix_seconds
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
@@ -34,14 +34,18 @@ class KnownModel(msgspec.Struct, frozen=True):
     num_ctx: int | None
 
 
-def describe(provider: str, installed: Installed, shown: Shown, settings: OllamaSettings) -> KnownModel:
-    """`context_window` is what a request really gets, which may be less than the model was trained with."""
+def describe(
+    provider: str, installed: Installed, shown: Shown, settings: OllamaSettings, running: Running | None = None
+) -> KnownModel:
+    """`context_window` is what a request really gets, which may be less than the model was trained with.
+    `running`: the model as it is in memory, if it is.
+    """
     details = installed.details or Details()
     model_info = shown.model_info or {}
     capabilities = _capabilities(shown, model_info, details.family)
     trained = _trained_context(model_info)
     remote = bool(installed.remote_host) or settings.in_cloud
-    num_ctx = None if remote else _num_ctx(trained, shown.parameters, settings)
+    num_ctx = None if remote else _num_ctx(trained, shown.parameters, settings, running)
     if num_ctx is not None and "vision" in capabilities:
         num_ctx = max(num_ctx, _LEAST_VISION_CONTEXT)
     info = ModelInfo(
@@ -53,7 +57,7 @@ def describe(provider: str, installed: Installed, shown: Shown, settings: Ollama
         format=details.format or None,
         quantization=details.quantization_level or None,
         family=details.family or None,
-        loaded=None if remote else False,
+        loaded=None if remote else running is not None,
         created=unix_seconds(installed.modified_at),
         owned_by="ollama",
         aliases=_aliases(installed.name),
@@ -86,11 +90,16 @@ def _trained_context(model_info: Mapping[str, object]) -> int | None:
     return value if isinstance(value, int) and value > 0 else None
 
 
-def _num_ctx(trained: int | None, parameters: str, settings: OllamaSettings) -> int:
-    """The operator's word, else the Modelfile's, else the training's within bounds; never beyond the training."""
+def _num_ctx(trained: int | None, parameters: str, settings: OllamaSettings, running: Running | None) -> int:
+    """The operator's word, else the Modelfile's, else the training's within bounds; never beyond the training.
+
+    A model that is in memory with more than those bounds keeps it, where nobody's word is against it: its memory
+    is spent already, and asking for less would have it loaded anew.
+    """
     wanted = settings.num_ctx or _modelfile_num_ctx(parameters)
     if wanted is None:
-        return min(trained or settings.max_num_ctx, settings.max_num_ctx)
+        bounded = min(trained or settings.max_num_ctx, settings.max_num_ctx)
+        wanted = max(bounded, running.context_length if running else 0)
     return min(wanted, trained) if trained else wanted
 
 

@@ -4,8 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-import msgspec
-
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
 from app.domain.models import ModelInfo
 from app.integrations.model_platforms.ollama import errors, names
@@ -61,20 +59,16 @@ class ModelLibrary:
             installed = await self._client.tags()
             running = [] if self._settings.in_cloud else await self._client.ps()
             shown = await self._show_all(installed)
-            loaded = {names.canonical(each.name) for each in running}
+            loaded = {names.canonical(each.name): each for each in running}
             known = {
-                names.canonical(each.name): self._known_model(each, shown.get(_key(each), Shown()), loaded)
-                for each in installed
+                name: describe(
+                    self._provider, each, shown.get(_key(each), Shown()), self._settings, loaded.get(name)
+                )
+                for name, each in ((names.canonical(each.name), each) for each in installed)
             }
             self._shown = shown
             self._refreshed_at = time.monotonic()
             self._swap(known)
-
-    def _known_model(self, installed: Installed, shown: Shown, loaded: set[str]) -> KnownModel:
-        known = describe(self._provider, installed, shown, self._settings)
-        if names.canonical(installed.name) not in loaded:
-            return known
-        return msgspec.structs.replace(known, info=msgspec.structs.replace(known.info, loaded=True))
 
     def _swap(self, known: dict[str, KnownModel]) -> None:
         if known == self._known:

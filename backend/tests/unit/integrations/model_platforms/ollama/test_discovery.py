@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from app.domain.models import ModelInfo
-from app.integrations.model_platforms.ollama.client import Details, Installed, Shown
+from app.integrations.model_platforms.ollama.client import Details, Installed, Running, Shown
 from app.integrations.model_platforms.ollama.discovery import describe, truncates_silently
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 
@@ -91,6 +91,27 @@ def test_a_server_that_names_no_capabilities_still_tells_who_embeds(
 def test_num_ctx(settings: dict[str, Any], described: Shown, num_ctx: int) -> None:
     known = describe("o", INSTALLED, described, OllamaSettings(**settings))
     assert known.num_ctx == known.info.context_window == num_ctx
+
+
+@pytest.mark.parametrize(
+    ("settings", "described", "loaded_with", "num_ctx"),
+    [
+        ({}, shown(), 32_768, 32_768),
+        ({}, shown(), 4096, 8192),
+        ({}, shown(), 0, 8192),
+        ({}, shown(16_384), 32_768, 16_384),
+        ({}, Shown(), 32_768, 32_768),
+        ({"num_ctx": 2048}, shown(), 32_768, 2048),
+        ({}, shown(parameters="num_ctx 16384"), 32_768, 16_384),
+    ],
+)
+def test_what_is_in_memory_with_more_keeps_it(
+    settings: dict[str, Any], described: Shown, loaded_with: int, num_ctx: int
+) -> None:
+    running = Running(name="qwen3:8b", context_length=loaded_with)
+    known = describe("o", INSTALLED, described, OllamaSettings(**settings), running)
+    assert known.num_ctx == known.info.context_window == num_ctx
+    assert known.info.loaded
 
 
 @pytest.mark.parametrize(
