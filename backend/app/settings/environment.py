@@ -40,6 +40,11 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
         for vendor in CATALOGUE.values()
         if vendor.api_key_env
     },
+    **{
+        vendor.base_url_env: ("integrations", vendor.kind, "settings", "base_url")
+        for vendor in CATALOGUE.values()
+        if vendor.base_url_env
+    },
 }
 """In lower case. A provider whose key is present becomes an integration by that alone. Of two names for one
 setting the later wins."""

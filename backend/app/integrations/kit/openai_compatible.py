@@ -28,7 +28,8 @@ _JSON = ("content-type", "application/json")
 class OpenAICompatibleClient:
     """`prefix`: the API's path below the upstream's base URL. `refused`: fields to leave out, see refused.drop.
     `profile`: what the server takes of a request that is put into its format here. `responses`: it offers
-    /responses too, and what came in that format is handed on to it.
+    /responses too, and what came in that format is handed on to it. `chat_format`: it offers /chat/completions; if
+    not, every chat goes to /responses.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class OpenAICompatibleClient:
         profile: Profile = DEFAULT_PROFILE,
         *,
         responses: bool = False,
+        chat_format: bool = True,
     ) -> None:
         self._upstream = upstream
         self._decode_error = partial(errors.decode, provider=upstream.name)
@@ -46,11 +48,12 @@ class OpenAICompatibleClient:
         self._refused = refused
         self._profile = profile
         self._responses = responses
+        self._chat = CHAT if chat_format else RESPONSES
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         encoded = exchange.encoded
         handed_on = self._responses and encoded is not None and encoded.format == RESPONSES.name
-        return await self._send(exchange, RESPONSES if handed_on else CHAT)
+        return await self._send(exchange, RESPONSES if handed_on else self._chat)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         return await self._send(exchange, COMPLETIONS)

@@ -1,4 +1,6 @@
-"""Leaving out of a request what a server answers with an error. Only such a body is written anew."""
+"""Leaving out of a request what a server answers with an error, or calling it as the server does. Only such a body
+is written anew.
+"""
 
 from collections.abc import Iterable
 
@@ -11,24 +13,34 @@ _objects = msgspec.json.Decoder(list[Members])
 
 
 def drop(body: bytes, fields: Iterable[str]) -> bytes:
-    """`body`, a JSON object, without `fields`: a name, or "list[].name" for a member of each object in a list.
+    """`body`, a JSON object, without `fields`: a name, or "list[].name" for a member of each object in a list. One
+    written "name>other" becomes `other`, unless that is there too.
 
     Bytes that hold none of the names come back as they are, and so does what no server would accept anyway.
     """
-    suspects = [field for field in fields if b'"%b"' % field.rpartition(".")[2].encode() in body]
+    suspects = [field for field in fields if b'"%b"' % _name(field).encode() in body]
     if not suspects:
         return body
     try:
         members = _object.decode(body)
-        changed = [_drop_one(members, *field.partition("[].")) for field in suspects]
+        changed = [_drop_one(members, field) for field in suspects]
     except msgspec.MsgspecError:
         return body
     return msgspec.json.encode(members) if any(changed) else body
 
 
-def _drop_one(members: Members, field: str, in_list: str, inner: str) -> bool:
+def _name(field: str) -> str:
+    return field.partition(">")[0].rpartition(".")[2]
+
+
+def _drop_one(members: Members, field: str) -> bool:
+    field, _, other = field.partition(">")
+    field, in_list, inner = field.partition("[].")
     if not in_list:
-        return members.pop(field, None) is not None
+        value = members.pop(field, None)
+        if value is not None and other:
+            members.setdefault(other, value)
+        return value is not None
     entries = _objects.decode(members.get(field, msgspec.Raw(b"[]")))
     dropped = [entry.pop(inner, None) for entry in entries]
     if not any(value is not None for value in dropped):

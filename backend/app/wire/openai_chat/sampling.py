@@ -14,19 +14,20 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What a server of this format takes, as data; OpenAI's own differs from most others.
 
     `limit_field`: its name for the token limit. `top_k`, `reasoning` (thinking given back in later turns),
-    `developer` (the role): whether it knows them; if not, the first two are dropped and the role becomes system.
+    `developer` (the role, OpenAI's own): whether it knows them; if not, the first two are dropped and the role
+    becomes system.
     """
 
     limit_field: str = "max_tokens"
     top_k: bool = True
     reasoning: bool = True
-    developer: bool = True
+    developer: bool = False
 
 
 DEFAULT_PROFILE = Profile()
-OPENAI_PROFILE = Profile(limit_field="max_completion_tokens", top_k=False, reasoning=False)
-# Of those who know OpenAI's parameters and no others; the developer role is OpenAI's alone.
-PLAIN_PROFILE = Profile(top_k=False, reasoning=False, developer=False)
+OPENAI_PROFILE = Profile(limit_field="max_completion_tokens", top_k=False, reasoning=False, developer=True)
+# Of those who know OpenAI's parameters and no others.
+PLAIN_PROFILE = Profile(top_k=False, reasoning=False)
 
 
 def decode_sampling(fields: Fields, **own: Any) -> Sampling:

@@ -107,6 +107,8 @@ def test_the_environment(name: str, value: str, path: str, expected: object) -> 
         ("GEMINI_API_KEY", "gemini", "api_key"),
         ("OPENAI_API_KEY", "openai", "api_key"),
         ("GROQ_API_KEY", "groq", "api_key"),
+        ("XAI_API_KEY", "xai", "api_key"),
+        ("AZURE_OPENAI_ENDPOINT", "azure_openai", "base_url"),
         ("ANTHROPIC_API_KEY", "anthropic", "api_key"),
     ],
 )

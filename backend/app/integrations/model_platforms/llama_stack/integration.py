@@ -21,16 +21,13 @@ from app.integrations.model_platforms.llama_stack.discovery import (
     read_models,
 )
 from app.integrations.model_platforms.llama_stack.settings import DEFAULT_BASE_URL, LlamaStackSettings
-from app.wire.openai_chat.sampling import Profile
+from app.wire.openai_chat.sampling import PLAIN_PROFILE
 
 DEFAULT_LLAMASTACKINTEGRATION_CONFIG = IntegrationConfig(
     name="llama_stack",
     type=IntegrationType.MODEL_PLATFORM,
     settings={"base_url": DEFAULT_BASE_URL, "timeout": 30},
 )
-
-# The stack knows OpenAI's fields; what it does not know it hands to a provider, and some refuse it.
-_PROFILE = Profile(top_k=False, reasoning=False)
 
 
 class LlamaStackIntegration(OpenAIPlatform):
@@ -96,7 +93,7 @@ class LlamaStackIntegration(OpenAIPlatform):
         self._client = OpenAICompatibleClient(
             self._connected().through(EndMarkingTransport),
             generation.prefix,
-            profile=_PROFILE,
+            profile=PLAIN_PROFILE,  # what the stack does not know it hands to a provider, and some refuse it
             responses=generation.responses and self.settings.responses,
         )
 

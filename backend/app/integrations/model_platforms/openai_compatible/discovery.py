@@ -1,61 +1,14 @@
-"""What a server says of its models, read into ModelInfo. The vendors agree on `id` and on little else.
-
-Where a record does not tell what a model can do, its name must; that is a guess and no more.
-"""
-
-import re
-from collections.abc import Mapping
+"""What a server says of its models, read into ModelInfo. The vendors agree on `id` and on little else."""
 
 from app.core.http import Transport, get_json
 from app.domain.errors import NotFound, UpstreamAuthFailed, UpstreamError
-from app.domain.models import Capability, ModelInfo
-from app.integrations.kit.listing import Record, number, price, records, shows, text
+from app.domain.models import ModelInfo
+from app.integrations.kit.listing import Record, at, number, price, records, text
 from app.integrations.kit.probe import Models
+from app.integrations.model_platforms.openai_compatible.capabilities import capabilities
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
-Capabilities = frozenset[Capability]
-
-_TEXT: Capabilities = frozenset({"chat", "completion"})
-_CHAT: Capabilities = frozenset({"chat"})
-
-# The first pattern that is found in the lower-case name decides.
-_BY_NAME: tuple[tuple[re.Pattern[str], Capabilities], ...] = (
-    (re.compile(r"rerank"), frozenset({"rerank"})),
-    (
-        re.compile(r"embed|(^|[/_-])(bge|gte|e5|minilm|mpnet|nomic|voyage)([_-]|$)|-minilm-|-mpnet-"),
-        frozenset({"embedding"}),
-    ),
-    (re.compile(r"whisper|(^|[/_-])tts([_-]|$)|transcri"), frozenset({"audio"})),
-    (re.compile(r"dall-e|gpt-image|moderation|(^|[/_-])sora([_-]|$)|stable-diffusion"), frozenset()),
-)
-
-# What a record's own `type` says, where it is not text: LM Studio and Together AI have one.
-_BY_TYPE: Mapping[object, Capabilities] = {
-    "embeddings": frozenset({"embedding"}),
-    "embedding": frozenset({"embedding"}),
-    "rerank": frozenset({"rerank"}),
-    "audio": frozenset({"audio"}),
-    "transcribe": frozenset({"audio"}),
-    "image": frozenset(),
-    "video": frozenset(),
-    "moderation": frozenset(),
-}
-
-# (dotted name, its value or one of its members, what that proves): Mistral, OpenRouter, LM Studio, llama.cpp.
-_EVIDENCE: tuple[tuple[str, object, Capability], ...] = (
-    ("capabilities.function_calling", True, "tools"),
-    ("capabilities.vision", True, "vision"),
-    ("capabilities", "tool_use", "tools"),
-    ("type", "vlm", "vision"),
-    ("architecture.input_modalities", "image", "vision"),
-    ("architecture.input_modalities", "audio", "audio"),
-    ("supported_parameters", "tools", "tools"),
-    ("supported_parameters", "structured_outputs", "json_schema"),
-    ("supported_parameters", "reasoning", "reasoning"),
-    ("modalities.vision", True, "vision"),
-    ("modalities.audio", True, "audio"),
-    ("chat_template_caps.supports_tools", True, "tools"),
-)
+_MAX_OUTPUT = ("max_completion_tokens", "top_provider.max_completion_tokens", "limits.max_completion_tokens")
 
 
 async def discover(transport: Transport, vendor: Vendor, patience: float) -> Models | None:
@@ -73,22 +26,22 @@ async def discover(transport: Transport, vendor: Vendor, patience: float) -> Mod
 def describe(record: Record, facts: Record, vendor: Vendor, provider: str) -> ModelInfo:
     """One model from its record in the list and what the server says of itself. `record` has an `id`."""
     sources = (facts, record)
-    state = record.get("state")
     return ModelInfo(
         id=str(record["id"]),
         provider=provider,
-        capabilities=_capabilities(record, facts, vendor),
+        capabilities=capabilities(record, facts, completions=vendor.completions),
         context_window=number(sources, vendor.context_fields),
         price=None if vendor.prices is None else price(record, vendor.prices),
-        max_output_tokens=number(sources, ("max_completion_tokens", "top_provider.max_completion_tokens")),
+        max_output_tokens=number(sources, _MAX_OUTPUT),
         size_bytes=number(sources, ("meta.size",)),
         format=text(record, "compatibility_type"),
         quantization=text(record, "quantization"),
         family=text(record, "arch"),
-        loaded=None if state is None else state == "loaded",
+        loaded=_loaded(record),
         created=number(sources, ("created",)) or 0,
         owned_by=text(record, "owned_by") or text(record, "publisher"),
         description=text(record, "description"),
+        aliases=_aliases(record),
     )
 
 
@@ -120,15 +73,14 @@ async def _facts(transport: Transport, vendor: Vendor, patience: float) -> Recor
     return facts if isinstance(facts, dict) else {}
 
 
-def _capabilities(record: Record, facts: Record, vendor: Vendor) -> Capabilities:
-    kind = _BY_TYPE.get(record.get("type"))
-    if kind is None:
-        kind = _by_name(str(record["id"]).lower())
-    if kind is not None:
-        return kind
-    proven = {capability for path, sign, capability in _EVIDENCE if shows((facts, record), path, sign)}
-    return (_TEXT if vendor.completions else _CHAT) | proven
+def _loaded(record: Record) -> bool | None:
+    """LM Studio's `state`; `status` of a llama.cpp server that has several models."""
+    state = record.get("state") or at(record, "status.value")
+    return None if state is None else state == "loaded"
 
 
-def _by_name(name: str) -> Capabilities | None:
-    return next((capabilities for pattern, capabilities in _BY_NAME if pattern.search(name)), None)
+def _aliases(record: Record) -> tuple[str, ...]:
+    names = record.get("aliases")
+    if not isinstance(names, list):
+        return ()
+    return tuple(name for name in dict.fromkeys(names) if isinstance(name, str) and name != record["id"])

@@ -60,6 +60,7 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
             self.vendor.refused,
             self.vendor.profile,
             responses=self.vendor.responses,
+            chat_format=self.vendor.chat,
         )
         if self.vendor.models_open and self.vendor.shows_wrong_key:
             await self._check()
@@ -89,7 +90,10 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
     def _checked_vendor(self) -> Vendor:
         vendor = self.settings.vendor(CATALOGUE.get(self.config.effective_kind, GENERIC))
         if vendor.base_url is None:
-            raise IntegrationConfigError(f"settings.base_url: the address of the {vendor.title} server is missing")
+            where = f"; set it here or as {vendor.base_url_env}" if vendor.base_url_env else ""
+            raise IntegrationConfigError(
+                f"settings.base_url: the address of the {vendor.title} server is missing{where}"
+            )
         if vendor.api_key_env and not self.settings.has_key and not self.settings.headers:
             raise IntegrationConfigError(
                 f"settings.api_key: {vendor.title} needs a key; set it here or as {vendor.api_key_env}"
@@ -106,7 +110,7 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
             listed = await discover(self._connected(), self.vendor, self.settings.timeout)
         known = {model.id: model for model in listed or ()}
         wanted = {id: known.get(id) or named(id, self.vendor, self.name) for id in self.settings.models}
-        return tuple((wanted | known).values())
+        return tuple((wanted | known if self.vendor.offers_listed else wanted).values())
 
     def _lacking(self, what: str) -> UnsupportedFeature:
         return UnsupportedFeature(f"{self.vendor.title} ('{self.name}') offers no {what}.", param="model")

@@ -25,23 +25,25 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """One server or cloud.
 
-    `base_url` is its root, to which `prefix` is added for the API; None where everybody's is another. A path that
-    begins with "/" counts from the root, any other from the API.
+    `base_url` is its root, to which `prefix` is added for the API; None where everybody's is another, which
+    `base_url_env` may name. A path that begins with "/" counts from the root, any other from the API.
 
     `api_key_env`: set for a cloud, which serves nobody without a key. `models_open`: it lists its models without
     a key too, so a list says nothing about the key. `health_path`: a cheap sign of life, or the list of models.
     `facts_path`: what a server with one model tells of it. `context_fields`: dotted names of the context length,
-    first in the facts and then in the model's record; the first one that holds a number counts. `refused`: fields
-    that it answers with an error, and which are therefore left out. `profile`: how a request is put that came in
-    another format. `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from
-    one that has a part of it they are translated. `pooled`: an open connection that idles costs the server
-    nothing. `counting`: ways of asking how many tokens a chat is, the best first. `prices`: where its list of
-    models tells what they cost.
+    first in the facts and then in the model's record; the first one that holds a number counts. `offers_listed`:
+    what it lists is what can be asked for. `refused`: fields that each of its models answers with an error; they
+    are left out, or renamed, see kit.refused. `profile`: how a request is put that came in another format.
+    `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from one that has a
+    part of it they are translated. `chat`: it has chat completions; if not, Responses is all it speaks. `pooled`:
+    an open connection that idles costs the server nothing. `counting`: ways of asking how many tokens a chat is,
+    the best first. `prices`: where its list of models tells what they cost.
     """
 
     kind: str
     title: str
     base_url: str | None = None
+    base_url_env: str | None = None
     prefix: str = "/v1"
     api_key_env: str | None = None
     models_path: str = "models"
@@ -49,9 +51,11 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     health_path: str = "models"
     facts_path: str | None = None
     context_fields: tuple[str, ...] = ()
+    offers_listed: bool = True
     refused: frozenset[str] = frozenset()
     profile: Profile = DEFAULT_PROFILE
     pooled: bool = True
+    chat: bool = True
     completions: bool = True
     embeddings: bool = True
     responses: bool = False
@@ -61,7 +65,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def shows_wrong_key(self) -> bool:
         """Whether a wrong key is noticed before the first request."""
-        return not self.models_open or self.health_path != "models"
+        return not self.models_open or self.health_path != self.models_path
 
     def locate(self, path: str) -> str:
         """`path` as it counts from the root."""

@@ -29,7 +29,8 @@ class TestOpenAICompatible(IntegrationContract):
     async def _served(self, kind: str) -> AsyncIterator[None]:
         self.kind = kind
         async with ScriptedServer() as server:
-            for path in ("/v1/models", "/models", "/api/v0/models"):
+            vendor = CATALOGUE[kind]
+            for path in {vendor.locate(vendor.models_path), vendor.locate("models")}:
                 server.on("GET", path, LIST)
             self.served = {"base_url": server.url, "api_key": "k"}
             yield

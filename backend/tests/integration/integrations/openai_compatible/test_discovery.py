@@ -13,9 +13,10 @@ from app.integrations.model_platforms.openai_compatible.catalogue import CATALOG
 from app.integrations.model_platforms.openai_compatible.discovery import discover, named
 from tests.integration.integrations.openai_compatible.listings import SERVERS, Listing
 from tests.integration.integrations.openai_compatible.listings_of_clouds import CLOUDS
+from tests.integration.integrations.openai_compatible.listings_of_more_clouds import MORE_CLOUDS
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
-LISTINGS = SERVERS + CLOUDS
+LISTINGS = SERVERS + CLOUDS + MORE_CLOUDS
 LIST = b'{"data":[{"id":"m"}]}'
 
 

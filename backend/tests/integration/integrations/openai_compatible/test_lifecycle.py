@@ -60,6 +60,8 @@ def test_it_satisfies_the_ports() -> None:
     [
         ("vllm", {}, "base_url"),
         ("groq", {}, "GROQ_API_KEY"),
+        ("azure_openai", {"api_key": "k"}, "AZURE_OPENAI_ENDPOINT"),
+        ("azure_openai", {"base_url": "http://host"}, "AZURE_OPENAI_API_KEY"),
         ("groq", {"api_key": "not-needed"}, "api_key"),
         ("vllm", {"base_url": "http://user:canary@host"}, "base_url"),
         ("vllm", {"base_url": "http://host", "api_key": 7}, "api_key"),
@@ -116,6 +118,13 @@ async def test_models_that_are_set(
     async with running(server, **settings) as integration:
         assert names(integration) == wanted
     assert bool(server.requests_to(MODELS)) is settings.get("discover", True)
+
+
+async def test_where_a_list_is_not_of_what_can_be_asked_for(server: ScriptedServer) -> None:
+    answer = json_reply(b'{"data":[{"id":"gpt-4o","created":7},{"id":"o3"}]}')
+    server.on("GET", "/openai/v1/models", answer)
+    async with running(server, "azure_openai", models=["mine", "gpt-4o"]) as integration:
+        assert [(model.id, model.created) for model in integration.models()] == [("mine", 0), ("gpt-4o", 7)]
 
 
 @pytest.mark.parametrize(

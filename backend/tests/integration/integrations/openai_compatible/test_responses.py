@@ -19,6 +19,7 @@ from app.domain.events import Opaque, StreamEvent, TextDelta, UsageReported
 from app.domain.exchange import Encoded, Exchange
 from app.domain.usage import Usage
 from app.integrations.model_platforms.openai_compatible.integration import OpenAICompatibleIntegration
+from app.wire.openai_chat import request as openai_chat
 from app.wire.openai_responses import request
 from tests.integration.integrations.openai_compatible.provider import CHAT, as_json, everything, running, text
 from tests.servers.scripted import CUT, Reply, ScriptedServer, json_reply, sse_reply
@@ -163,3 +164,28 @@ async def test_a_vendor_without_it_gets_a_chat(server: ScriptedServer, settings:
     assert [event.text for event in events if isinstance(event, TextDelta) and event.text] == ["a"]
     sent = as_json(server.received[-1].body)
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
+
+
+async def test_a_vendor_with_nothing_else_gets_every_chat_so(server: ScriptedServer) -> None:
+    search = frame("response.reasoning.search_queries", b'"queries":["caf\\u00e9"],"sequence_number":1')
+    server.on("POST", PATH, sse_reply(FRAMES[0], search, *FRAMES[1:]))
+    body = b'{"model":"alias","messages":[{"role":"user","content":"hi"}],"stream":true,"max_completion_tokens":7}'
+    asked = Exchange(
+        model="openai/gpt",
+        decode=lambda: openai_chat.decode(body),
+        encoded=Encoded("openai_chat", body, openai_chat.splice),
+        stream=True,
+    )
+    async with running(server, "perplexity") as integration:
+        events = await everything(integration.chat, asked)
+    assert "".join(event.text for event in events if isinstance(event, TextDelta)).startswith("caf\u00e9")
+    assert events[-1] == UsageReported(usage=USED)
+    sent = as_json(server.received[-1].body)
+    assert (sent["model"], sent["max_output_tokens"], "messages" in sent) == ("openai/gpt", 7, False)
+
+
+async def test_and_its_own_format_is_handed_on(server: ScriptedServer) -> None:
+    server.on("POST", PATH, json_reply(ANSWER))
+    async with running(server, "perplexity") as integration:
+        await everything(integration.chat, exchange())
+    assert server.received[-1].body == BODY.replace(b'"alias"', b'"m"')

@@ -6,7 +6,7 @@ import pytest
 
 from app.integrations.kit.refused import drop
 
-FIELDS = frozenset({"logprobs", "logit_bias", "messages[].name"})
+FIELDS = frozenset({"logprobs", "logit_bias", "messages[].name", "max_completion_tokens>max_tokens"})
 
 
 @pytest.mark.parametrize(
@@ -33,9 +33,11 @@ def test_a_body_without_them_is_the_very_same(body: bytes) -> None:
             {"messages": [{"role": "user", "name": "a", "content": "x"}, {"role": "user"}], "name": 1},
             {"messages": [{"role": "user", "content": "x"}, {"role": "user"}], "name": 1},
         ),
+        ({"max_completion_tokens": 5, "n": 1}, {"n": 1, "max_tokens": 5}),
+        ({"max_completion_tokens": 5, "max_tokens": 7}, {"max_tokens": 7}),
     ],
 )
-def test_they_are_left_out(body: object, wanted: object) -> None:
+def test_they_are_left_out_or_renamed(body: object, wanted: object) -> None:
     assert json.loads(drop(json.dumps(body).encode(), FIELDS)) == wanted
 
 

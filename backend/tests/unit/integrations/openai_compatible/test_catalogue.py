@@ -12,7 +12,8 @@ from app.integrations.model_platforms.openai_compatible.integration import OpenA
 
 ASKED_FOR = {
     *("openai_compatible", "vllm", "tgi", "llamacpp", "localai", "text_generation_webui", "lm_studio"),
-    *("openai", "groq", "nvidia"),
+    *("openai", "groq", "nvidia", "azure_openai", "xai", "fireworks", "cerebras", "perplexity", "cohere"),
+    *("moonshot", "zai", "dashscope", "sambanova"),
 }
 
 
@@ -24,8 +25,14 @@ def test_the_vendors_that_users_rely_on_are_there() -> None:
 def test_a_row_is_in_order(kind: str) -> None:
     vendor = CATALOGUE[kind]
     assert vendor.kind == kind
-    assert vendor.api_key_env is None or (vendor.base_url or "").startswith("https://")
+    known = (vendor.base_url or "").startswith("https://") or vendor.base_url_env is not None
+    assert known or vendor.api_key_env is None
     assert not (vendor.base_url or "").endswith(("/", vendor.prefix or "/"))
+
+
+@pytest.mark.parametrize("kind", CATALOGUE)
+def test_a_row_without_chat_completions_has_responses(kind: str) -> None:
+    assert CATALOGUE[kind].chat or CATALOGUE[kind].responses
 
 
 @pytest.mark.parametrize("kind", CATALOGUE)
