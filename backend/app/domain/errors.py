@@ -14,6 +14,7 @@
     ├── RateLimited               try again after `retry_after`
     │   └── BudgetExceeded            waiting does not help
     ├── Overloaded                the platform itself has no room
+    ├── Unavailable               a part of the platform itself, such as its database, does not answer now
     ├── DeadlineExceeded          a time limit of ours ran out
     ├── Cancelled                 the caller left
     ├── UpstreamError             a provider failed; `provider` names it
@@ -132,6 +133,10 @@ class BudgetExceeded(RateLimited):
 class Overloaded(PlatformError):
     kind = ErrorKind.UNAVAILABLE
     retryable = True
+
+
+class Unavailable(PlatformError):
+    kind = ErrorKind.UNAVAILABLE
 
 
 class DeadlineExceeded(PlatformError):

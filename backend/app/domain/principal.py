@@ -1,10 +1,9 @@
 """Who asks."""
 
-from typing import Literal
-
 import msgspec
 
-Role = Literal["viewer", "user", "operator", "admin"]
+from app.domain.patterns import matches
+from app.domain.roles import RIGHTS, Right
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +23,13 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     tier: str | None = None
     models: tuple[str, ...] = ()
     rank: int = 0
+
+    def may(self, right: Right) -> bool:
+        return any(right in RIGHTS.get(role, ()) for role in self.roles)
+
+    def may_use(self, model: str) -> bool:
+        """`model` as the caller names it."""
+        return not self.models or matches(self.models, model)
 
 
 ANONYMOUS = Principal(id="anonymous")

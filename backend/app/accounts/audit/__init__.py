@@ -1,0 +1,1 @@
+"""The log of what administrators did: written with the deed, never changed."""

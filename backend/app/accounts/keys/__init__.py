@@ -1,0 +1,1 @@
+"""Virtual keys: what callers show, and what may be done with it."""

@@ -1,0 +1,254 @@
+"""The keys of this process: what is served from memory, and how it keeps up with the database.
+
+Whoever shows a known key is known at once, without a question. The database is asked
+
+- every POLL_SECONDS, whether anything has changed; then for what did. So what one process revokes ends in all,
+- for keys that are not known here: one question at a time for all that wait, so that a flood of strange keys is no
+  flood of questions,
+- in vain, while it does not answer: what was known goes on being good for TRUST_SECONDS after it was last heard of,
+  then nobody is let in. A key that is not known can't be told from a new one then: that is no refusal of the key.
+"""
+
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from math import inf
+from typing import NamedTuple, Protocol
+
+import msgspec
+
+from app.accounts.keys.schemas import Key
+from app.core.clock import Clock, SystemClock
+from app.domain.errors import PlatformError, Unavailable
+from app.domain.principal import Principal
+
+POLL_SECONDS = 2.0
+TRUST_SECONDS = 300.0
+FIRST_POLL_SECONDS = 3.0
+"""After the start: the database loads by itself until then."""
+
+USE_SECONDS = 60.0
+"""How often it is written down when keys were last used."""
+
+PAUSE_SECONDS = 0.05
+PAUSE_AFTER_FAILURE = 1.0
+"""Between two questions for keys that are not known."""
+
+MOST_KEYS = 50_000
+MOST_WAITING = 1000
+MOST_STRANGERS = 10_000
+STRANGER_SECONDS = 10.0
+"""How long it is remembered that nobody knows a key, and of how many."""
+
+logger = logging.getLogger(__name__)
+
+
+class Known(NamedTuple):
+    """A key, and until when it is recognised by which digest. None: until the key ends."""
+
+    key: Key
+    digests: Mapping[bytes, float | None]
+
+
+class News(NamedTuple):
+    """What the database told: the keys that have changed since the version that was asked for, or all that are good
+    if there was none, and those that have one of the digests that were asked for. `others`: whether it holds keys
+    that were made with another secret; None where nothing says otherwise than before.
+    """
+
+    version: int
+    known: list[Known]
+    others: bool | None = None
+
+
+class Source(Protocol):
+    """Raises PlatformError where the database does not answer."""
+
+    async def news(self, since: int | None, digests: Iterable[bytes]) -> News: ...
+
+    async def note_use(self, used: Mapping[str, float]) -> None: ...
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """`until` in Unix seconds."""
+
+    key_id: str
+    principal: Principal
+    until: float
+    revoked: bool
+
+
+class KeyDirectory:
+    def __init__(self, source: Source, clock: Clock | None = None) -> None:
+        self._source = source
+        self._clock = clock or SystemClock()
+        self._entries: dict[bytes, Entry] = {}
+        self._digests: dict[str, list[bytes]] = {}
+        self._strangers: dict[bytes, float] = {}
+        self._version: int | None = None
+        self._others = False
+        self._trusted_until = self._failed_at = -inf
+        self._turn = asyncio.Lock()
+        self._waiting: dict[bytes, asyncio.Future[bool]] = {}
+        self._looking: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+        self._used: dict[str, float] = {}
+        self._noted = self._clock.monotonic()
+
+    def get(self, digest: bytes) -> Entry | None:
+        """None where only `find` can tell."""
+        entry = self._entries.get(digest)
+        if entry is None or self._trusted_until < self._clock.monotonic():
+            return None
+        self._used[entry.key_id] = self._clock.now()
+        return entry
+
+    async def find(self, digest: bytes) -> Entry | None:
+        """None when nobody has the key. Raises Unavailable when that can't be told."""
+        now = self._clock.monotonic()
+        if self._strangers.get(digest, -inf) > now:
+            return None
+        if self._failed_at + PAUSE_AFTER_FAILURE > now or len(self._waiting) >= MOST_WAITING:
+            raise _unavailable()
+        told = self._waiting.get(digest)
+        if told is None:
+            told = self._waiting[digest] = asyncio.get_running_loop().create_future()
+            if self._looking is None:
+                self._looking = asyncio.create_task(self._look_up())
+        if not await asyncio.shield(told):
+            raise _unavailable()
+        entry = self.get(digest)
+        if entry is None and self._others:
+            raise _unavailable()
+        return entry
+
+    async def refresh(self, digests: Iterable[bytes] = ()) -> None:
+        """What has changed, and the keys of `digests`. Raises PlatformError."""
+        async with self._turn:
+            began = self._clock.monotonic()
+            try:
+                news = await self._source.news(self._version, digests)
+            except PlatformError as error:
+                self._failed(error)
+                raise
+            self._take(news)
+            if self._failed_at > -inf:
+                logger.info("keys are looked up again")
+            self._failed_at, self._trusted_until = -inf, began + TRUST_SECONDS
+
+    async def start(self) -> None:
+        self._polling = asyncio.create_task(self._poll())
+
+    async def stop(self) -> None:
+        tasks = [task for task in (self._polling, self._looking) if task is not None]
+        self._polling = self._looking = None
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        with suppress(PlatformError, TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._note_use()
+
+    async def _poll(self) -> None:
+        await self._clock.sleep(FIRST_POLL_SECONDS)
+        while True:
+            try:
+                await self.refresh()
+                if self._clock.monotonic() - self._noted >= USE_SECONDS:
+                    await self._note_use()
+            except PlatformError:
+                pass  # it is told once, where it happened
+            except Exception:
+                logger.exception("defect while the keys were looked up")
+            await self._clock.sleep(POLL_SECONDS)
+
+    async def _look_up(self) -> None:
+        """For as long as somebody waits."""
+        while self._waiting:
+            asked, self._waiting = self._waiting, {}
+            known = False
+            try:
+                await self.refresh(asked)
+                known = True
+            except PlatformError:
+                pass
+            except Exception:
+                logger.exception("defect while keys were looked up")
+            finally:
+                for digest, told in asked.items():
+                    if known and digest not in self._entries:
+                        self._remember_stranger(digest)
+                    if not told.done():
+                        told.set_result(known)
+            await self._clock.sleep(PAUSE_SECONDS)
+        self._looking = None
+
+    def _take(self, news: News) -> None:
+        older = self._version is not None and news.version < self._version
+        if older:  # a copy from before was put in its place: all is loaded anew
+            self._entries.clear()
+            self._digests.clear()
+        for known in news.known:
+            for digest in self._digests.pop(known.key.id, ()):
+                self._entries.pop(digest, None)
+            if known.digests:
+                self._digests[known.key.id] = list(known.digests)
+                self._entries.update((digest, _entry(known, digest)) for digest in known.digests)
+        while len(self._digests) > MOST_KEYS:
+            for digest in self._digests.pop(next(iter(self._digests))):
+                self._entries.pop(digest, None)
+        if news.others and not self._others:
+            logger.error("some keys were made with another key secret than this one, and can't be told here")
+        if news.others is not None:
+            self._others = news.others
+        self._version = None if older else news.version
+
+    def _remember_stranger(self, digest: bytes) -> None:
+        if self._others:
+            return
+        while len(self._strangers) >= MOST_STRANGERS:
+            del self._strangers[next(iter(self._strangers))]
+        self._strangers[digest] = self._clock.monotonic() + STRANGER_SECONDS
+
+    def _failed(self, error: PlatformError) -> None:
+        if self._failed_at == -inf:
+            logger.warning("keys can't be looked up: %s Those that are known serve on for a while.", error)
+        self._failed_at = self._clock.monotonic()
+
+    async def _note_use(self) -> None:
+        self._noted = self._clock.monotonic()
+        used, self._used = self._used, {}
+        if not used:
+            return
+        try:
+            await self._source.note_use(used)
+        except PlatformError:
+            self._used = {**used, **self._used}
+            raise
+
+
+def _entry(known: Known, digest: bytes) -> Entry:
+    key, until = known.key, known.digests[digest]
+    ends = [each for each in (key.expires_at, until) if each is not None]
+    return Entry(key.id, principal_of(key), min(ends, default=inf), key.revoked_at is not None)
+
+
+def principal_of(key: Key) -> Principal:
+    return Principal(
+        id=f"key:{key.id}",
+        roles=frozenset(key.roles),
+        key=key.id,
+        team=key.team,
+        groups=key.groups,
+        tier=key.tier,
+        models=key.models,
+    )
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable(
+        "Whether the API key is good can't be told now: the platform's database does not answer. Ask again.",
+        code="keys_unavailable",
+        retry_after=PAUSE_AFTER_FAILURE,
+    )

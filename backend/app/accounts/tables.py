@@ -1,0 +1,92 @@
+"""The tables of accounts. Importing this loads SQLAlchemy.
+
+They are made, and changed, by the steps of the database integration; a test compares the two. Times are Unix
+seconds. A table has one name for one thing in all of them: `key_id`, `version`, `..._at`.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+)
+
+METADATA = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    },
+)
+
+# What processes look at to learn that something has changed; whoever changes it raises the version in the same
+# transaction, and so takes turns with all others who do.
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    Column("subject", String(64), primary_key=True),
+    Column("version", BigInteger, nullable=False),
+)
+
+KEYS = Table(
+    "keys",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    # The ids from the top of its tree down to itself, with a slash between each two.
+    Column("path", String(255), nullable=False),
+    Column("parent", String(32)),
+    Column("name", String(200), nullable=False),
+    Column("owner", String(255), nullable=False),
+    Column("team", String(255)),
+    Column("groups", JSON, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("roles", JSON, nullable=False),
+    Column("tier", String(64)),
+    Column("metadata", JSON, nullable=False),
+    Column("hint", String(32), nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("created_by", String(255), nullable=False),
+    Column("expires_at", Double),
+    Column("revoked_at", Double),
+    Column("last_used_at", Double),
+    # Those that were deleted stay, so that what they used can still be named.
+    Column("deleted_at", Double),
+    Column("version", BigInteger, nullable=False),
+)
+Index(None, KEYS.c.path)
+Index(None, KEYS.c.version)
+Index(None, KEYS.c.created_at)
+
+# What a key is recognised by; two while it is being rotated. `secret`: which of the platform's secrets made it.
+KEY_DIGESTS = Table(
+    "key_digests",
+    METADATA,
+    Column("digest", LargeBinary(32), primary_key=True),
+    Column("key_id", String(32), ForeignKey(KEYS.c.id), nullable=False),
+    Column("secret", String(16), nullable=False),
+    Column("expires_at", Double),
+)
+Index(None, KEY_DIGESTS.c.key_id)
+
+# Append-only: triggers of the database refuse to change or delete a row.
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("actor", String(255), nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("object", String(512), nullable=False),
+    Column("before", JSON),
+    Column("after", JSON),
+    Column("request_id", String(128), nullable=False),
+    Column("front_end", String(64), nullable=False),
+)
+Index(None, AUDIT.c.at)

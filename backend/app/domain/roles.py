@@ -1,0 +1,38 @@
+"""What each role may do. Which route needs which right is said in app/api/access.py."""
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import Literal, get_args
+
+Role = Literal["viewer", "user", "operator", "admin"]
+ROLES: tuple[Role, ...] = get_args(Role)
+
+
+class Right(StrEnum):
+    """The values are what people read of it."""
+
+    SEE_MODELS = "see which models there are"
+    ASK = "ask models, and keep answers"
+    SEE_PLATFORM = "see the integrations, and the figures of all requests"
+    SEE_REQUESTS = "see everybody's requests"
+    RUN_PLATFORM = "load and fetch models, restart integrations, reload the configuration"
+    ISSUE_KEYS = "issue and manage keys below one's own"
+    ALL_KEYS = "manage all keys"
+    AUDIT = "read the audit log"
+
+
+_VIEWER = frozenset({Right.SEE_MODELS, Right.SEE_PLATFORM})
+_USER = frozenset({Right.SEE_MODELS, Right.ASK, Right.ISSUE_KEYS})
+_OPERATOR = _VIEWER | _USER | {Right.SEE_REQUESTS, Right.RUN_PLATFORM}
+
+RIGHTS: Mapping[str, frozenset[Right]] = {
+    "viewer": _VIEWER,
+    "user": _USER,
+    "operator": _OPERATOR,
+    "admin": frozenset(Right),
+}
+
+
+def rights_of(roles: Iterable[str]) -> frozenset[Right]:
+    """A name that is no role gives none."""
+    return frozenset[Right]().union(*(RIGHTS.get(role, ()) for role in roles))
