@@ -8,7 +8,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from app.accounts.keys.digests import Digests
-from app.accounts.keys.directory import Entry, KeyDirectory
+from app.accounts.keys.directory import KeyDirectory
+from app.accounts.keys.snapshot import Entry
 from app.accounts.keys.source import StoredKeys
 from app.accounts.store import Store
 from app.core.clock import Clock, SystemClock

@@ -5,8 +5,8 @@ Whoever shows a known key is known at once, without a question. The database is 
 - every POLL_SECONDS, whether anything has changed; then for what did. So what one process revokes ends in all,
 - for keys that are not known here: one question at a time for all that wait, so that a flood of strange keys is no
   flood of questions,
-- in vain, while it does not answer: what was known goes on being good for TRUST_SECONDS after it was last heard of,
-  then nobody is let in. A key that is not known can't be told from a new one then: that is no refusal of the key.
+- in vain, while it does not answer: what was known goes on being good for TRUST_SECONDS after it was last heard
+  of, then nobody is let in. A key that is not known can't be told from a new one then, so it is not refused.
 """
 
 import asyncio
@@ -16,12 +16,9 @@ from contextlib import suppress
 from math import inf
 from typing import NamedTuple, Protocol
 
-import msgspec
-
-from app.accounts.keys.schemas import Key
+from app.accounts.keys.snapshot import Entry, Known, Snapshot
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import PlatformError, Unavailable
-from app.domain.principal import Principal
 
 POLL_SECONDS = 2.0
 TRUST_SECONDS = 300.0
@@ -44,17 +41,10 @@ STRANGER_SECONDS = 10.0
 logger = logging.getLogger(__name__)
 
 
-class Known(NamedTuple):
-    """A key, and until when it is recognised by which digest. None: until the key ends."""
-
-    key: Key
-    digests: Mapping[bytes, float | None]
-
-
 class News(NamedTuple):
-    """What the database told: the keys that have changed since the version that was asked for, or all that are good
-    if there was none, and those that have one of the digests that were asked for. `others`: whether it holds keys
-    that were made with another secret; None where nothing says otherwise than before.
+    """What the database told: the keys that have changed since the version that was asked for, or all that are
+    good if there was none, and those that have one of the digests that were asked for. `others`: whether it holds
+    keys that were made with another secret; None where nothing says otherwise than before.
     """
 
     version: int
@@ -70,21 +60,11 @@ class Source(Protocol):
     async def note_use(self, used: Mapping[str, float]) -> None: ...
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """`until` in Unix seconds."""
-
-    key_id: str
-    principal: Principal
-    until: float
-    revoked: bool
-
-
 class KeyDirectory:
     def __init__(self, source: Source, clock: Clock | None = None) -> None:
         self._source = source
         self._clock = clock or SystemClock()
-        self._entries: dict[bytes, Entry] = {}
-        self._digests: dict[str, list[bytes]] = {}
+        self._known = Snapshot(MOST_KEYS)
         self._strangers: dict[bytes, float] = {}
         self._version: int | None = None
         self._others = False
@@ -98,7 +78,7 @@ class KeyDirectory:
 
     def get(self, digest: bytes) -> Entry | None:
         """None where only `find` can tell."""
-        entry = self._entries.get(digest)
+        entry = self._known.get(digest)
         if entry is None or self._trusted_until < self._clock.monotonic():
             return None
         self._used[entry.key_id] = self._clock.now()
@@ -177,7 +157,7 @@ class KeyDirectory:
                 logger.exception("defect while keys were looked up")
             finally:
                 for digest, told in asked.items():
-                    if known and digest not in self._entries:
+                    if known and self._known.get(digest) is None:
                         self._remember_stranger(digest)
                     if not told.done():
                         told.set_result(known)
@@ -187,22 +167,13 @@ class KeyDirectory:
     def _take(self, news: News) -> None:
         older = self._version is not None and news.version < self._version
         if older:  # a copy from before was put in its place: all is loaded anew
-            self._entries.clear()
-            self._digests.clear()
-        for known in news.known:
-            for digest in self._digests.pop(known.key.id, ()):
-                self._entries.pop(digest, None)
-            if known.digests:
-                self._digests[known.key.id] = list(known.digests)
-                self._entries.update((digest, _entry(known, digest)) for digest in known.digests)
-        while len(self._digests) > MOST_KEYS:
-            for digest in self._digests.pop(next(iter(self._digests))):
-                self._entries.pop(digest, None)
+            self._known.clear()
+        self._known.take(news.known)
+        self._version = None if older else news.version
         if news.others and not self._others:
             logger.error("some keys were made with another key secret than this one, and can't be told here")
         if news.others is not None:
             self._others = news.others
-        self._version = None if older else news.version
 
     def _remember_stranger(self, digest: bytes) -> None:
         if self._others:
@@ -226,24 +197,6 @@ class KeyDirectory:
         except PlatformError:
             self._used = {**used, **self._used}
             raise
-
-
-def _entry(known: Known, digest: bytes) -> Entry:
-    key, until = known.key, known.digests[digest]
-    ends = [each for each in (key.expires_at, until) if each is not None]
-    return Entry(key.id, principal_of(key), min(ends, default=inf), key.revoked_at is not None)
-
-
-def principal_of(key: Key) -> Principal:
-    return Principal(
-        id=f"key:{key.id}",
-        roles=frozenset(key.roles),
-        key=key.id,
-        team=key.team,
-        groups=key.groups,
-        tier=key.tier,
-        models=key.models,
-    )
 
 
 def _unavailable() -> Unavailable:

@@ -1,7 +1,7 @@
 """Keys as statements over their tables. Importing this loads SQLAlchemy.
 
-Whoever changes a key takes the next version first (app.accounts.versions), and so his turn; what he reads after that
-does not change under him.
+Whoever changes a key takes the next version first (app.accounts.versions), and so his turn; what he reads after
+that does not change under him.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,8 +12,8 @@ from sqlalchemy import ColumnElement, Select, and_, bindparam, delete, func, ins
 from sqlalchemy.engine import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.accounts.keys.directory import Known
 from app.accounts.keys.schemas import Key, KeyFilter
+from app.accounts.keys.snapshot import Known
 from app.accounts.tables import KEY_DIGESTS, KEYS
 
 _K = KEYS.c

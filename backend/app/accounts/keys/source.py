@@ -3,7 +3,8 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from app.accounts.keys.digests import Digests
-from app.accounts.keys.directory import MOST_KEYS, Known, News
+from app.accounts.keys.directory import MOST_KEYS, News
+from app.accounts.keys.snapshot import Known
 from app.accounts.store import Store
 from app.core.clock import Clock
 

@@ -9,9 +9,9 @@ from sqlalchemy import text
 from app.accounts.accounts import Accounts
 from app.accounts.audit.schemas import Actor
 from app.accounts.keys.digests import Digests
-from app.accounts.keys.directory import Entry
 from app.accounts.keys.schemas import NewKey
 from app.accounts.keys.service import KeyService
+from app.accounts.keys.snapshot import Entry
 from app.core.clock import SystemClock
 from app.core.integration_framework import IntegrationConfig
 from app.domain.principal import Principal

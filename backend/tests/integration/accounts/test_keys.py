@@ -240,7 +240,7 @@ async def test_many_who_change_at_once_come_one_after_the_other(
         versions = [row["version"] for row in await room.rows("keys")]
         assert sorted(versions) == list(range(1, 21))
         await room.accounts._directory.refresh()
-        assert len(room.accounts._directory._entries) == 20
+        assert len(room.accounts._directory._known) == 20
 
 
 async def test_another_secret_is_noticed(room: Process, database_settings: dict[str, Any]) -> None:

@@ -17,10 +17,10 @@ from app.accounts.keys.directory import (
     TRUST_SECONDS,
     USE_SECONDS,
     KeyDirectory,
-    Known,
     News,
 )
 from app.accounts.keys.schemas import Key
+from app.accounts.keys.snapshot import Known
 from app.domain.errors import PlatformError, Unavailable
 from app.testing.clock import VirtualClock
 
@@ -47,7 +47,7 @@ def key(id: str, expires_at: float | None = None, revoked_at: float | None = Non
 
 
 class Database:
-    """`rows`: each key with the version of its last change, and its digests. `asked`: the digests of each question."""
+    """`rows`: each key with the version of its last change. `asked`: the digests of each question."""
 
     def __init__(self) -> None:
         self.rows: dict[str, tuple[int, Known]] = {}
@@ -178,7 +178,7 @@ async def test_what_is_remembered_of_strangers_has_an_end(room: Room, monkeypatc
 async def test_what_is_known_of_keys_has_an_end_and_the_others_are_looked_up(
     room: Room, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "MOST_KEYS", 3)
+    monkeypatch.setattr(room.directory._known, "_most", 3)
     for number in range(10):
         room.database.put(key(f"k{number}"), b"%d" % number)
     await room.directory.refresh()
