@@ -9,7 +9,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from aiohttp import web
@@ -67,7 +67,7 @@ class LlamaStackFake:
     ) -> None:
         self.version = version
         self.models = list(models)
-        self.providers = list(providers)
+        self.providers = [replace(each) for each in providers]
         self.engine = ScriptedEngine()
         self.hidden: set[str] = set()
         self.requests: list[tuple[str, Json]] = []
