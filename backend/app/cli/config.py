@@ -30,7 +30,7 @@ def check(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> N
         problems = asyncio.run(problems_with(loaded))
         warnings = loaded.warnings
     except ConfigError as error:
-        problems, warnings = list(error.problems), ()
+        problems, warnings = list(error.problems), error.warnings
     if output is Output.JSON:
         show_json(
             {

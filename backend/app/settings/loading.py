@@ -1,7 +1,7 @@
 """Reading the settings: file, environment and command line laid over the defaults, checked once as a whole."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,7 @@ def load_settings(
         ]
     )
     return LoadedSettings(
-        settings=_validated(layer, problems),
+        settings=_validated(layer, problems, warnings),
         origins={written(each): origin for each, origin in layer.origins.items() if each},
         file=path,
         warnings=tuple(warnings),
@@ -85,7 +85,7 @@ def _find(config: Path | None, environ: Mapping[str, str]) -> Path | None:
     return Path(named) if named else None
 
 
-def _validated(layer: Layer, problems: list[Problem]) -> Settings:
+def _validated(layer: Layer, problems: list[Problem], warnings: Sequence[str]) -> Settings:
     """Raises ConfigError with `problems` and with those of the schema, each field named once."""
     try:
         settings = Settings.model_validate(layer.tree)
@@ -94,7 +94,7 @@ def _validated(layer: Layer, problems: list[Problem]) -> Settings:
         found = problems_of(error, layer, Settings)
         problems += [each for each in found if (each.where, each.field) not in told]
     if problems:
-        raise ConfigError(sorted(problems, key=by_place))
+        raise ConfigError(sorted(problems, key=by_place), warnings)
     return settings
 
 

@@ -34,10 +34,13 @@ def by_place(problem: Problem) -> tuple[str, int]:
 
 
 class ConfigError(Exception):
-    """The configuration cannot be used. `str()` is the whole report, one problem a line."""
+    """The configuration cannot be used. `str()` is the whole report, one problem a line. `warnings`: what is to be
+    told besides.
+    """
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         super().__init__("\n".join(map(str, self.problems)))
 
     @property

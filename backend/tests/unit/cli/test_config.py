@@ -78,7 +78,8 @@ def test_check_as_json(monkeypatch: pytest.MonkeyPatch) -> None:
     write("server: {port: x}")
     code, said, _ = run("check", "--output", "json")
     problem = {"where": "llm-platform.yaml:1", "field": "server.port", "message": "must be an integer (got 'x')"}
-    assert (code, json.loads(said)) == (1, {"valid": False, "problems": [problem], "warnings": []})
+    warning = "LLM_PLATFORM_LOGLEVEL is not a setting; did you mean LLM_PLATFORM_LOG_LEVEL?"
+    assert (code, json.loads(said)) == (1, {"valid": False, "problems": [problem], "warnings": [warning]})
 
 
 def test_check_warns(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -144,3 +144,8 @@ def test_config_check_tells_what_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
     code, _, told = run("check", "--config", NAME)
     assert code == 1
     assert f"{NAME}:3: integrations.ollama.settings.num_ctx: must be an integer (got 'none')" in told
+    Path(NAME).write_text(entry("model: ollama/a, rpm: many, seed: 1"))
+    code, _, told = run("check", "--config", NAME)
+    assert code == 1
+    assert f"warning: {NAME}:3: model_list[0].litellm_params.seed: is left out: " in told
+    assert f"\n{NAME}:3: models.m.targets[0].requests_per_minute: must be an integer (got 'many')" in told
