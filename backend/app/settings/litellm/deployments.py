@@ -12,6 +12,7 @@ from app.settings.litellm.sections import CREDENTIAL
 from app.settings.litellm.source import Given, Source
 from app.settings.origins import FieldPath
 
+_MODEL = ("litellm_params", "model")
 _LIMITS = ("rpm", "tpm")
 _SERVED_MODES = frozenset({"chat", "completion", "embedding", "responses"})
 
@@ -44,9 +45,8 @@ class ModelList:
         info = self._source.section((*path, "model_info"), MODEL_INFO, about)
         params = self._parameters(path, about)
         limits = {each: fields[each] for each in _LIMITS if each in fields}
-        model = self._source.settled(params["model"].path) if "model" in params else None
+        model = self._source.settled(params["model"].path if "model" in params else (*path, *_MODEL))
         if name is None or model is None:
-            self._source.refuse(path, "needs a model_name and litellm_params.model")
             return
         if reason := self._unusable(info):
             self._source.tell(path, f"is left out: {reason}", about)

@@ -128,15 +128,17 @@ class Source:
         return None
 
     def settled(self, path: FieldPath) -> Given | None:
-        """The text at `path` for good: what names something, as a model, cannot stay a reference. None if there is
-        none, or if it is a reference to nothing, which is told.
-        """
+        """The text at `path` for good, which must be there: what names a model cannot stay a reference."""
         given = self.given(path)
-        text = self.text(given)
-        name = variable(text)
-        if name and not self.environ.get(name):
-            self.refuse(path, f"the environment variable {name} is not set")
-        return Given(self.resolved(text), path) if text else None
+        if given is not None and not isinstance(given.value, str):
+            self.refuse(path, "must be text")
+            return None
+        name = variable(given.value) if given else None
+        text = self.resolved(given.value) if given else ""
+        if not text:
+            self.refuse(path, f"the environment variable {name} is not set" if name else "is required")
+            return None
+        return Given(text, path)
 
     def number(self, given: Given | None) -> float | None:
         """Also of text such as 1e-6, which YAML does not take for a number, and of a reference."""

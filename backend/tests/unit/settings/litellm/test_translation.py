@@ -83,7 +83,12 @@ CONNECTIONS = [
     ("model: ollama/llama3:8b", "ollama/llama3:8b", {}),
     ("model: ollama_chat/llama3, num_ctx: 4096", "ollama/llama3", {"num_ctx": 4096}),
     ("model: perplexity/sonar", "perplexity/sonar", {"base_url": "https://api.perplexity.ai", "api_prefix": ""}),
-    ("model: perplexity/sonar, api_base: http://p/v1", "perplexity-p/sonar", {"base_url": "http://p/v1"}),
+    (
+        "model: perplexity/sonar, api_base: http://p/v1",
+        "perplexity-p/sonar",
+        {"base_url": "http://p/v1", "api_prefix": None},
+    ),
+    ("model: os.environ/MODEL", "groq/llama", {"api_key": "g"}),
     ("model: openrouter/auto", "openrouter/openrouter/auto", {}),
     ("model: x, custom_llm_provider: vllm, api_base: http://a", "vllm-a/x", {"base_url": "http://a"}),
     ("model: xai/grok-4, timeout: 20", "xai/grok-4", {"first_byte_timeout": 20}),
@@ -101,8 +106,8 @@ CONNECTIONS = [
 
 @pytest.mark.parametrize(("params", "target", "settings"), CONNECTIONS, ids=[each[0] for each in CONNECTIONS])
 def test_connections(params: str, target: str, settings: dict[str, Any]) -> None:
-    keys = {"PERPLEXITY_API_KEY": "p", "OPENROUTER_API_KEY": "o", "XAI_API_KEY": "x"}
-    found = load(entry(params), OPENAI | keys).settings
+    keys = {"PERPLEXITY_API_KEY": "p", "OPENROUTER_API_KEY": "o", "XAI_API_KEY": "x", "GROQ_API_KEY": "g"}
+    found = load(entry(params), OPENAI | keys | {"MODEL": "groq/llama"}).settings
     assert [each.target for each in found.models["m"].targets] == [target]
     own = found.integrations[target.partition("/")[0]].settings
     assert {name: own.get(name) for name in settings} == settings
@@ -129,7 +134,7 @@ def test_connections(params: str, target: str, settings: dict[str, Any]) -> None
             {"timeouts": {"first_token": 9, "total": 700}},
         ),
         ("litellm_settings: {default_fallbacks: [m]}", {"routing": {"fallbacks": ["m"]}}),
-        ("router_settings: {model_group_alias: {a: m}}", {"aliases": {"a": "m"}}),
+        ("router_settings: {model_group_alias: {a: m, b: a}}", {"aliases": {"a": "m", "b": "m"}}),
         ("general_settings: {max_request_size_mb: 5}", {"limits": {"body_bytes": 5 * 2**20}}),
         ("litellm_settings: {cache: false, cache_params: {type: local}}", {}),
         ("litellm_settings: {cache: true, cache_params: {type: s3}}", {}),
@@ -188,11 +193,48 @@ def test_supported_environments(environment: str) -> None:
     assert (message in loaded.warnings) == (environment == "staging")
 
 
+# What an entry says, and what is told of it.
+TOLD = [
+    (
+        "model: gpt-4o, output_cost_per_token: 1",
+        "output_cost_per_token: is left out: a price needs input_cost_per_token too",
+    ),
+    (
+        "model: azure/d, api_key: k, api_base: https://gateway.example.org",
+        "api_base: is taken for a resource of Azure, which has its v1 API at /openai/v1",
+    ),
+    ("model: azure/d, api_key: k", "model: is left out: azure needs the server's address as api_base"),
+    ("model: gpt-4o, organisation: x", "organisation: unknown field 'organisation'; did you mean 'organization'?"),
+]
+
+
+@pytest.mark.parametrize(("params", "message"), TOLD)
+def test_what_is_told_of_an_entry(params: str, message: str) -> None:
+    own = [each for each in load(entry(params), OPENAI | {"LITELLM_MASTER_KEY": "k"}).warnings]
+    assert own == [f"{NAME}:3: model_list[0].litellm_params.{message}"]
+
+
+def test_one_target_has_one_price() -> None:
+    second = "- model_name: n\n  litellm_params: {model: gpt-4o, input_cost_per_token: 3e-6}"
+    loaded = load(entry("model: gpt-4o, input_cost_per_token: 2e-6", second), OPENAI)
+    assert loaded.settings.prices["openai/gpt-4o"].input == 2
+    message = (
+        "model_list[1].litellm_params.input_cost_per_token: is left out: openai/gpt-4o has another price already"
+    )
+    assert f"{NAME}:5: {message}" in loaded.warnings
+
+
 FAULTS = [
+    (
+        entry("model: os.environ/MODEL"),
+        [
+            "config.yaml:3: model_list[0].litellm_params.model: the environment variable MODEL is not set",
+        ],
+    ),
     ("model_list: 3", ["config.yaml:1: model_list: must be a list"]),
     (
         "model_list:\n- model_name: a",
-        ["config.yaml:2: model_list[0]: needs a model_name and litellm_params.model"],
+        ["config.yaml:2: model_list[0].litellm_params.model: is required"],
     ),
     (
         entry("model: gpt-4o, api_key: os.environ/MISSING"),
