@@ -1,0 +1,1 @@
+"""Limits: how much a caller may use in a time."""

@@ -1,0 +1,79 @@
+"""A sliding window in steps: never more than the limit within any stretch of its length.
+
+A window is cut into STEPS. What was counted in a step falls out a whole step after a full window, so the window
+that is looked at is at most a step longer than the one that is meant, and never shorter.
+"""
+
+from collections import deque
+
+STEPS = 60
+
+
+class SlidingWindow:
+    """Counts of one rate. Times are in seconds of a clock that never goes back."""
+
+    __slots__ = ("_steps", "_total", "limit", "window")
+
+    def __init__(self, limit: int, window: float) -> None:
+        self.limit = limit
+        self.window = window
+        self._total = 0
+        self._steps: deque[list[int]] = deque()
+
+    def remaining(self, now: float) -> int:
+        self._expire(now)
+        return max(0, self.limit - self._total)
+
+    def fits(self, amount: int, now: float) -> bool:
+        """Whether `amount` more may be counted. What is larger than the limit itself fits an empty window only,
+        or nobody could ever be served who needs so much.
+        """
+        self._expire(now)
+        return self._total + min(amount, self.limit) <= self.limit
+
+    def add(self, amount: int, now: float) -> int:
+        """Count it. Returns the step that it stands in, for `correct`."""
+        self._expire(now)
+        step = self._step(now)
+        if not self._steps or self._steps[-1][0] != step:
+            self._steps.append([step, 0])
+        self._steps[-1][1] += amount
+        self._total += amount
+        return step
+
+    def correct(self, step: int, amount: int, now: float) -> None:
+        """Count `amount` more (or, below zero, less) where it was counted first, unless that has fallen out."""
+        self._expire(now)
+        for each in self._steps:
+            if each[0] == step:
+                each[1] += amount
+                self._total += amount
+                return
+
+    def free_in(self, amount: int, now: float) -> float:
+        """Seconds until `amount` fits, if nothing else is counted meanwhile."""
+        self._expire(now)
+        over = self._total + min(amount, self.limit) - self.limit
+        for step, count in self._steps:
+            if over <= 0:
+                break
+            over -= count
+            if over <= 0:
+                return self._falls_out(step) - now
+        return 0.0
+
+    def reset_in(self, now: float) -> float:
+        """Seconds until all of it is there again."""
+        self._expire(now)
+        return self._falls_out(self._steps[-1][0]) - now if self._total and self._steps else 0.0
+
+    def _step(self, now: float) -> int:
+        return int(now * STEPS // self.window)
+
+    def _falls_out(self, step: int) -> float:
+        return (step + STEPS + 1) * self.window / STEPS
+
+    def _expire(self, now: float) -> None:
+        oldest = self._step(now) - STEPS
+        while self._steps and self._steps[0][0] < oldest:
+            self._total -= self._steps.popleft()[1]

@@ -1,0 +1,79 @@
+"""What a caller may use in a time, and what is left of it."""
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from app.domain.usage import Usage
+
+Unit = Literal["requests", "tokens", "input_tokens", "output_tokens", "concurrent"]
+
+
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `limit` of `unit` in any `window` seconds. `concurrent` counts what is under way."""
+
+    unit: Unit
+    limit: int
+    window: float = 60.0
+
+
+class Tier(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is in one of `groups` has the rates of the tier with the highest `level`. `models`: patterns of those
+    that it is about; none means all. `priority`: where requests wait, those of a higher one go first.
+    """
+
+    name: str
+    level: int = 0
+    groups: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    priority: int = 0
+    description: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """How a caller stands with one rate: `remaining` of it, `reset` in seconds until all of it is there again."""
+
+    rate: Rate
+    remaining: int
+    reset: float
+
+
+class Reservation(Protocol):
+    """What was taken for a call before it began. It is settled once, when the call is over."""
+
+    @property
+    def standings(self) -> tuple[Standing, ...]:
+        """After the taking."""
+        ...
+
+    def settle(self, usage: Usage | None) -> None:
+        """Exchange the estimate for what was used; None: nothing was, and all but the request is given back."""
+        ...
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """Tokens that a call will take, as far as can be told before."""
+
+    input_tokens: int
+    output_tokens: int
+
+    def of(self, unit: Unit) -> int:
+        match unit:
+            case "tokens":
+                return self.input_tokens + self.output_tokens
+            case "input_tokens":
+                return self.input_tokens
+            case "output_tokens":
+                return self.output_tokens
+            case _:
+                return 1
+
+
+def used(usage: Usage | None, unit: Unit) -> int:
+    """How much of `unit` a call used that is over. A request stays one, whatever became of it."""
+    if unit == "requests":
+        return 1
+    if usage is None or unit == "concurrent":
+        return 0
+    return Estimate(usage.input_tokens, usage.output_tokens).of(unit)
