@@ -18,7 +18,6 @@ from app.wire.anthropic_messages.errors import raise_error_object
 from app.wire.anthropic_messages.usage import decode_usage
 from app.wire.fields import AnswerFields
 
-_MARKS = (b'"message_stop"', b'"usage"', b'"error"')
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -60,10 +59,8 @@ class _Look:
         self._counts: dict[str, Any] = {}
 
     def __call__(self, run: bytes) -> Ending | None:
-        if not any(mark in run for mark in _MARKS):
-            return None
-        for frame in DATA.finditer(run):
-            if any(mark in frame[1] for mark in _MARKS) and (seen := _read(frame[1])):
+        for frame in DATA.finditer(run) if _marked(run) else ():
+            if _marked(frame[1]) and (seen := _read(frame[1])):
                 if error := _error(seen, self._provider):
                     return failed(self._format, run, frame.start(), error)
                 if seen.type == "message_stop":
@@ -81,6 +78,10 @@ class _Look:
         usage = _usage(self._counts)
         told = () if usage is None else (UsageReported(usage=usage),)
         return Ending((*told, Opaque(self._format, run)))
+
+
+def _marked(text: bytes) -> bool:
+    return b'"message_stop"' in text or b'"usage"' in text or b'"error"' in text
 
 
 def _read(data: bytes) -> _Seen | None:

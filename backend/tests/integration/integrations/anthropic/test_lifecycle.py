@@ -120,11 +120,16 @@ async def test_a_server_without_a_list_serves_what_is_set() -> None:
 
 
 async def test_another_vendors_list_tells_less() -> None:
+    listed = (
+        b'{"data":[{"id":"m","created_at":7},'
+        b'{"id":"n","capabilities":{"thinking":{"supported":true,"types":{"enabled":{"supported":true}}}}}]}'
+    )
     async with ScriptedServer() as server:
-        server.on("GET", PAGE, json_reply(b'{"data":[{"id":"m","created_at":7}],"first_id":"m"}'))
+        server.on("GET", PAGE, json_reply(listed))
         async with running(server.url) as integration:
-            (model,) = integration.models()
-    assert model == ModelInfo(id="m", provider="up", capabilities=frozenset({"chat", "tools"}))
+            less, more = integration.models()
+    assert less == ModelInfo(id="m", provider="up", capabilities=frozenset({"chat", "tools"}))
+    assert more.details == {"thinking": ["disabled", "enabled"], "effort": [], "sampling": True}
 
 
 @pytest.mark.parametrize("address", ["{}", "{}/", "{}/v1", "{}/v1/"])
@@ -139,11 +144,11 @@ async def test_an_address_with_and_without_its_version(fake: AnthropicFake, addr
         ({}, {"x-api-key": KEY}),
         ({"Authorization": f"Bearer {KEY}"}, {"authorization": f"Bearer {KEY}"}),
         ({"X-Api-Key": KEY}, {"x-api-key": KEY}),
-        ({"anthropic-version": "2026-10-21"}, {"x-api-key": KEY, "anthropic-version": "2026-10-21"}),
+        ({"Anthropic-Version": "2026-10-21"}, {"x-api-key": KEY, "anthropic-version": "2026-10-21"}),
     ],
 )
 async def test_how_it_shows_who_it_is(fake: AnthropicFake, headers: dict[str, str], shown: dict[str, str]) -> None:
-    key = "wrong" if headers and "anthropic-version" not in headers else KEY
+    key = "wrong" if headers and "Anthropic-Version" not in headers else KEY
     async with running(fake.url, headers=headers, api_key=key) as integration:
         await integration.health_check()
     for request in fake.received:
@@ -170,8 +175,11 @@ def test_settings_that_cannot_work(settings: dict[str, Any], names_it: str) -> N
     assert "canary" not in str(caught.value)
 
 
-def test_a_server_of_ones_own_may_want_no_key() -> None:
-    AnthropicIntegration(IntegrationConfig(name="up", settings={"base_url": "http://127.0.0.1:1"}))
+@pytest.mark.parametrize(
+    "settings", [{"base_url": "http://127.0.0.1:1"}, {"headers": {"Authorization": "Bearer token"}}]
+)
+def test_a_key_is_not_always_needed(settings: dict[str, Any]) -> None:
+    AnthropicIntegration(IntegrationConfig(name="up", settings=settings))
     assert DEFAULT_ANTHROPICINTEGRATION_CONFIG.settings["base_url"] == "https://api.anthropic.com"
 
 

@@ -1,5 +1,6 @@
 """Requests that came in another format: made fit for the model, put into Anthropic's format, the answers read."""
 
+import asyncio
 import time
 from collections.abc import Callable
 from typing import Any
@@ -21,7 +22,13 @@ from app.domain.chat import (
     ToolChoice,
     ToolResult,
 )
-from app.domain.errors import ProviderProtocolError, UnsupportedFeature, UpstreamRateLimited, UpstreamUnavailable
+from app.domain.errors import (
+    ProviderProtocolError,
+    UnsupportedFeature,
+    UpstreamRateLimited,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from app.domain.events import Finished, Started, StreamEvent, UsageReported
 from app.domain.exchange import Exchange
 from app.domain.streams import Collector
@@ -31,7 +38,7 @@ from tests.servers.anthropic_answers import TEXT, THOUGHT, Answer, call, text, t
 from tests.servers.anthropic_fake import AnthropicFake, Fault
 from tests.servers.anthropic_models import FABLE, HAIKU, OLD, OPUS, PREVIEW, SONNET
 from tests.servers.chaos import Trouble, chaos_proxy
-from tests.servers.scripted import ScriptedServer, json_reply
+from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
 GET_PODS = Tool(name="get_pods", parameters={"type": "object", "properties": {"namespace": {"type": "string"}}})
 
@@ -268,6 +275,14 @@ async def test_a_server_that_does_not_count() -> None:
     async with AnthropicFake(counts=False) as fake, running(fake.url) as integration:
         with pytest.raises(UnsupportedFeature):
             await integration.count_tokens(passed_on())
+
+
+async def test_a_count_is_not_waited_for_as_an_answer_is() -> None:
+    async with ScriptedServer() as server:
+        server.on("POST", "/v1/messages/count_tokens", Reply(hold=asyncio.Event()))
+        async with running(server.url, discover=False, timeout=0.05) as integration:
+            with pytest.raises(UpstreamTimeout):
+                await integration.count_tokens(passed_on())
 
 
 async def test_a_count_that_makes_no_sense() -> None:
