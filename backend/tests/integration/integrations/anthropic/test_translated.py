@@ -281,8 +281,9 @@ async def test_a_count_is_not_waited_for_as_an_answer_is() -> None:
     async with ScriptedServer() as server:
         server.on("POST", "/v1/messages/count_tokens", Reply(hold=asyncio.Event()))
         async with running(server.url, discover=False, timeout=0.05) as integration:
-            with pytest.raises(UpstreamTimeout):
-                await integration.count_tokens(passed_on())
+            async with asyncio.timeout(5):
+                with pytest.raises(UpstreamTimeout):
+                    await integration.count_tokens(passed_on())
 
 
 async def test_a_count_that_makes_no_sense() -> None:
