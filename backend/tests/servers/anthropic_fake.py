@@ -102,7 +102,7 @@ class AnthropicFake:
 
     @web.middleware
     async def _watch(self, request: web.Request, handler: Any) -> web.StreamResponse:
-        headers = {name.lower(): value for name, value in request.headers.items()}
+        headers = {name.lower(): ", ".join(request.headers.getall(name)) for name in request.headers}
         body = await request.read()
         self.received.append(Received(request.method, request.path, request.query_string, headers, body))
         self.connections.add(request.transport)

@@ -78,16 +78,14 @@ _STATUS = {
     "timeout_error": 504,
     "overloaded_error": 529,
 }
-# What the platform's account is to blame for comes as 400 invalid_request_error too: the status that it deserves.
-_MISTOLD = (
-    (
-        re.compile(
-            rb"(?i)credit balance is too low|reached your specified [\w ]*usage limits|spend(?:ing)? limit"
-        ),
-        402,
-    ),
-    (re.compile(rb"(?i)organization has been disabled"), 401),
+# What the platform's account is to blame for may come as 400 or 429. The whole sentence counts, to its full stop:
+# a caller could bring about an error that begins so, by the name of a field, and have a key laid off.
+_SPENT = re.compile(
+    rb'"message"\s*:\s*"(?:Your credit balance is too low|You have reached your specified'
+    rb'|This request would exceed [^"\\]* spend(?:ing)? limit)[^"\\]*\."'
 )
+_CLOSED = re.compile(rb'"message"\s*:\s*"This organization has been disabled\."')
+_DESERVED = ((_SPENT, 402), (_CLOSED, 401))
 
 
 def encode(error: PlatformError) -> tuple[int, bytes]:
@@ -121,7 +119,7 @@ def _shape(error: PlatformError) -> Shape:
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, provider: str) -> PlatformError:
     """The error to raise for an answer of `status` (not 2xx). `headers` by lower-case name."""
-    status = next((deserved for words, deserved in _MISTOLD if status == 400 and words.search(body)), status)
+    status = next((deserved for words, deserved in _DESERVED if words.search(body)), status)
     error = upstream_errors.decode(status, headers, body, provider)
     if status == 404 and b'"not_found_error"' in body and b"model" in body:
         message = f"{provider} does not have this model."

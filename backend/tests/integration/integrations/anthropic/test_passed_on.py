@@ -148,7 +148,7 @@ async def test_a_stream_is_handed_on_as_it_comes(fake: AnthropicFake) -> None:
     [
         (Fault(400, "invalid_request_error", "metadata: bad"), InvalidRequest),
         (Fault(400, "invalid_request_error", "prompt is too long: 9 tokens > 8 maximum"), ContextLengthExceeded),
-        (Fault(400, "invalid_request_error", "Your credit balance is too low to access …"), UpstreamRateLimited),
+        (Fault(400, "invalid_request_error", "Your credit balance is too low to access it."), UpstreamRateLimited),
         (Fault(401, "authentication_error"), UpstreamAuthFailed),
         (Fault(402, "billing_error"), UpstreamRateLimited),
         (Fault(403, "permission_error"), UpstreamAuthFailed),
