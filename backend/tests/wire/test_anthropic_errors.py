@@ -33,6 +33,7 @@ _WANT = {
     "RateLimited": (429, "rate_limit_error"),
     "BudgetExceeded": (400, "billing_error"),
     "Overloaded": (529, "overloaded_error"),
+    "Unavailable": (529, "overloaded_error"),
     "DeadlineExceeded": (504, "timeout_error"),
     "Cancelled": (499, "invalid_request_error"),
     "UpstreamError": (500, "api_error"),

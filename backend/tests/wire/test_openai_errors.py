@@ -33,6 +33,7 @@ _WANT = {
     "RateLimited": (429, "rate_limit_exceeded", "rate_limit_exceeded", None),
     "BudgetExceeded": (429, "insufficient_quota", "insufficient_quota", None),
     "Overloaded": (503, "server_error", "overloaded", None),
+    "Unavailable": (503, "server_error", "unavailable", None),
     "DeadlineExceeded": (504, "server_error", "timeout", None),
     "Cancelled": (499, "invalid_request_error", "request_cancelled", None),
     "UpstreamError": (502, "server_error", "upstream_error", None),
