@@ -22,12 +22,23 @@ def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
     found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED, _database(settings))}
     for name, wanted in settings.integrations.items():
-        found[name] = _merged(found.get(name, {}), name, wanted)
+        found[name] = _merged(found.get(name) or _KINDS.get(wanted.kind or name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
 
 
 # Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
 _EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
+
+
+# What differs from other integrations where the settings name one of such a kind. A Redis that was away is used
+# again within seconds.
+_KINDS: dict[str, dict[str, Any]] = {
+    "redis": {
+        "type": IntegrationType.STORAGE,
+        "health_check_interval": 5.0,
+        "retry_config": {"max_backoff": 4.0},
+    },
+}
 
 
 def _database(settings: Settings) -> dict[str, Any]:

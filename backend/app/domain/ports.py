@@ -125,3 +125,30 @@ class SqlDatabase(Protocol):
     def writing(self) -> AbstractAsyncContextManager[Any]:
         """Committed at the end of the block, undone when it raises."""
         ...
+
+
+@runtime_checkable
+class Cache(Protocol):
+    """Keeps bytes for `ttl` seconds, and shares them among the processes of a platform. It may lose any of them.
+
+    Every method answers within a moment, or raises UpstreamError: whoever asks goes on without it.
+    """
+
+    async def get_cached(self, key: str) -> bytes | None: ...
+
+    async def put_cached(self, key: str, value: bytes, ttl: float) -> None: ...
+
+    async def delete_cached(self, key: str) -> None: ...
+
+
+@runtime_checkable
+class ScriptRunner(Protocol):
+    """Runs a Lua script where the platform's processes keep what they count together: all of it or nothing, in one
+    round trip. The script sees KEYS and ARGV as Redis has it; it returns integers, bytes, and lists of them.
+
+    Answers within a moment, or raises UpstreamError: whoever asks goes on without it.
+    """
+
+    async def run_script(
+        self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]
+    ) -> Any: ...

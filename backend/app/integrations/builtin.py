@@ -15,6 +15,7 @@ BUILTIN: Mapping[str, str] = {
     "huggingface_hub": f"{_PLATFORMS}.huggingface:HuggingFaceHubIntegration",
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
+    "redis": "app.integrations.storage.redis.integration:RedisIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **{
         kind: f"{_PLATFORMS}.openai_compatible.integration:"

@@ -34,6 +34,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "ANTHROPIC_API_KEY": ("integrations", "anthropic", "settings", "api_key"),
     "GEMINI_API_KEY": ("integrations", "gemini", "settings", "api_key"),
     "DATABASE_URL": ("integrations", "database", "settings", "url"),
+    "REDIS_URL": ("integrations", "redis", "settings", "url"),
     "CUSTOM_MODELS_DIR": ("integrations", "custom_models", "settings", "directory"),
     **{
         vendor.api_key_env: ("integrations", vendor.kind, "settings", "api_key")

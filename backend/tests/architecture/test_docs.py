@@ -16,6 +16,7 @@ from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
 from app.integrations.storage.database.settings import DatabaseSettings
+from app.integrations.storage.redis.settings import RedisSettings
 
 ROOT = Path(__file__).parents[3]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "bench").glob("*.md")]
@@ -42,6 +43,7 @@ SETTINGS = {
     "llama_stack": LlamaStackSettings,
     "custom_models": CustomModelsSettings,
     "database": DatabaseSettings,
+    "redis": RedisSettings,
 }
 
 

@@ -41,6 +41,14 @@ def test_what_is_set_for_an_integration_wins_field_by_field() -> None:
     assert found.type is IntegrationType.API_COMPATIBILITY
 
 
+def test_a_redis_is_there_when_it_is_named_and_is_looked_for_often() -> None:
+    assert "redis" not in configs()
+    found = configs(integrations={"redis": {}, "limits": {"kind": "redis", "health_check_interval": 60}})
+    assert {found[name].type for name in ("redis", "limits")} == {IntegrationType.STORAGE}
+    assert {found[name].retry_config.max_backoff for name in ("redis", "limits")} == {4.0}
+    assert (found["redis"].health_check_interval, found["limits"].health_check_interval) == (5.0, 60.0)
+
+
 def test_the_database_is_in_the_platforms_folder_unless_it_says_otherwise() -> None:
     assert configs()["database"].settings == {}
     assert configs(data_dir="/data")["database"].settings == {"data_dir": "/data"}

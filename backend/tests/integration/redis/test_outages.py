@@ -1,0 +1,141 @@
+"""A Redis that freezes, dies, is slow or was never there: nobody waits long for it, and it is found again."""
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+import pytest_asyncio
+
+from app.core.integration_framework import IntegrationConfig, IntegrationManager, Registry
+from app.domain.errors import UpstreamError
+from app.domain.ports import Cache
+from app.enabled import integration_configs
+from app.integrations.storage.redis.integration import RedisIntegration
+from app.settings import Settings
+from tests.rest.gateway import eventually
+from tests.servers.redis_server import RedisServer, running_redis
+
+TIMEOUT = 0.1
+LANES = 4
+GONE_WITHIN, BACK_WITHIN = 1.0, 5.0
+"""Promises of the platform."""
+
+
+@pytest_asyncio.fixture
+async def server() -> AsyncIterator[RedisServer]:
+    async with running_redis() as started:
+        yield started
+
+
+class Asker:
+    """Asks all the time, several at once. `longest`: what one question took."""
+
+    def __init__(self, redis: RedisIntegration) -> None:
+        self._redis = redis
+        self.longest = 0.0
+        self.answered = self.refused = 0
+
+    async def run(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                await self._redis.get_cached("k")
+            except UpstreamError:
+                self.refused += 1
+            else:
+                self.answered += 1
+            self.longest = max(self.longest, time.monotonic() - began)
+            await asyncio.sleep(0.001)
+
+
+@asynccontextmanager
+async def asked(server: RedisServer) -> AsyncIterator[tuple[RedisIntegration, Asker]]:
+    config = IntegrationConfig(name="redis", settings={"url": server.url, "timeout": TIMEOUT})
+    redis = RedisIntegration(config)
+    await redis.initialize()
+    asker = Asker(redis)
+    lanes = [asyncio.create_task(asker.run()) for _ in range(LANES)]
+    try:
+        yield redis, asker
+    finally:
+        for lane in lanes:
+            lane.cancel()
+        await asyncio.gather(*lanes, return_exceptions=True)
+        await redis.shutdown()
+
+
+async def freeze(server: RedisServer) -> None:
+    server.freeze()
+
+
+async def thaw(server: RedisServer) -> None:
+    server.thaw()
+
+
+Act = Callable[[RedisServer], Awaitable[None]]
+
+
+@pytest.mark.parametrize(
+    ("go", "come", "said"),
+    [(freeze, thaw, "gave no answer"), (RedisServer.kill, RedisServer.start, "can't be reached")],
+    ids=["frozen", "killed"],
+)
+async def test_it_is_given_up_within_a_second_and_found_again(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, go: Act, come: Act, said: str
+) -> None:
+    caplog.set_level(logging.INFO, "app.integrations.storage.redis")
+    async with asked(server) as (redis, asker):
+        await eventually(lambda: asker.answered > 10, 5.0)
+        await go(server)
+        await eventually(lambda: any("goes on without it" in line for line in caplog.messages), GONE_WITHIN)
+        before = asker.refused
+        await eventually(lambda: asker.refused > before + 2 * LANES, 2.0)  # those that waited are through
+        asker.longest = 0.0
+        await eventually(lambda: asker.refused > before + 100, 2.0)
+        with pytest.raises(UpstreamError, match="does not answer now"):
+            await redis.health_check()
+        assert asker.longest < TIMEOUT  # nobody waits any more
+
+        await come(server)
+        before = asker.answered
+        await eventually(lambda: asker.answered > before, BACK_WITHIN)
+        await redis.health_check()
+        gone, back = caplog.messages  # one line a change
+        assert (gone.startswith(f"'redis' {said}"), back.startswith("'redis' is back after")) == (True, True)
+
+
+async def test_one_question_a_second_is_enough_to_find_out(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    redis = RedisIntegration(IntegrationConfig(name="redis", settings={"url": server.url, "timeout": TIMEOUT}))
+    await redis.initialize()
+    server.freeze()
+    with pytest.raises(UpstreamError, match=r"within 0\.1 s"):
+        await redis.get_cached("k")
+    await eventually(lambda: any("goes on without it" in line for line in caplog.messages), GONE_WITHIN)
+    server.thaw()
+    await redis.shutdown()
+
+
+async def test_a_platform_starts_without_it_and_has_it_soon_after_it_is_there(server: RedisServer) -> None:
+    await server.kill()
+    configs = integration_configs(
+        Settings.model_validate({"integrations": {"redis": {"settings": {"url": server.url}}}})
+    )
+    manager = IntegrationManager(
+        Registry({"redis": RedisIntegration}), [config for config in configs if config.name == "redis"]
+    )
+    await manager.start()
+    try:
+        assert manager.providing(Cache) == []
+        status = manager.status_of("redis")
+        assert (str(status.state), status.type) == ("retrying", "storage")
+        assert "can't be reached" in status.reason
+        await server.start()
+        await eventually(lambda: manager.providing(Cache), BACK_WITHIN)
+        await manager.providing(Cache)[0].put_cached("k", b"x", 60.0)
+    finally:
+        await manager.stop()
