@@ -2,7 +2,7 @@
 
 from app.api.front_end import Listens
 from app.bootstrap import Platform
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 
 _SHOWN_MODELS = 12
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from operator import attrgetter
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,11 +23,13 @@ from app.core.integration_framework import (
     StateChanged,
     set_integration_manager,
 )
+from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import ModelSource
 from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.catalog import LiveCatalog, Source
+from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
 from app.inference.request_log import RequestLog
 from app.inference.router import Router
@@ -61,9 +64,10 @@ class Platform:
         load: Callable[[], LoadedSettings],
         first: LoadedSettings | None = None,
         tell_all: Callable[[], None] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """`load` reads the settings anew, `first` are those to begin with. `tell_all` makes every process of the
-        platform reload, where there are several. Raises ConfigError.
+        """`load` reads the settings anew, `first` are those to begin with. Where there are several processes,
+        `tell_all` makes every one of them reload, and `folder` is theirs alone. Raises ConfigError.
         """
         # FastAPI takes longer to import than all the rest; who only loads settings, or watches over workers, never
         # needs it.
@@ -80,32 +84,37 @@ class Platform:
         self._began_with = self.settings
         self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
-        catalog = LiveCatalog(self._sources, routing(self.settings))
         tally = Tally()
         recent = RecentCalls()
         self._request_log = RequestLog()
-        self.router = Router(
-            catalog,
-            call_stages=[Account([self._request_log, tally.ended, recent], [tally.began]), Guard(catalog)],
-            attempt_stages=[keep_time],
-        )
+        self._explained = Explained(self.settings.routing.explained)
+        self._siblings = Siblings(folder)
+        self._explainer = Explainer(self._explained, self._siblings)
+        self.router = self._make_router(tally, recent)
         context = ApiContext(
             router=self.router,
             manager=self.manager,
             policy=lambda: self.policy,
             ready=lambda: self._started and not self._draining,
             reload=self._reload_for_callers,
+            explain=self._explainer,
             tally=tally,
             recent=recent,
         )
         self.manager.share(ApiContext, context)
         self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
 
+    def _make_router(self, tally: Tally, recent: RecentCalls) -> Router:
+        catalog = LiveCatalog(self._sources, routing(self.settings))
+        account = Account([self._request_log, tally.ended, recent, self._explained], [tally.began])
+        return Router(catalog, call_stages=[account, Guard(catalog)], attempt_stages=[keep_time])
+
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
         self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
+        await self._siblings.listen(self._explainer.answer)
         await self.manager.start(grace=START_GRACE)
         self._started = True
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
@@ -133,6 +142,7 @@ class Platform:
         for task in self._tasks:
             task.cancel()
         await self.manager.stop()
+        await self._siblings.close()
         self._request_log.flush()
         set_integration_manager(None)
 
@@ -151,6 +161,7 @@ class Platform:
             self.policy = api_policy(settings)
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
+            self._explained.keep(settings.routing.explained)
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info(

@@ -7,9 +7,11 @@ import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -52,16 +54,24 @@ def serve(load: Load) -> int:
         return 1
     with listener:
         if settings.server.workers > 1:
-            return run_workers(settings.server.workers, run_worker, partial(bootstrap.accepted, load), listener)
+            with tempfile.TemporaryDirectory(prefix="llm-") as folder:
+                run_one = partial(run_worker, folder=Path(folder))
+                return run_workers(settings.server.workers, run_one, partial(bootstrap.accepted, load), listener)
         return _run(lambda: bootstrap.Platform(load, loaded), listener)
 
 
-def run_worker(load: Load, loaded: LoadedSettings, listener: socket.socket, announce: bool) -> int:
-    """One of several serving processes. `loaded`: the settings that the platform runs with now."""
+def run_worker(
+    load: Load, loaded: LoadedSettings, listener: socket.socket, announce: bool, *, folder: Path
+) -> int:
+    """One of several serving processes. `loaded`: the settings that the platform runs with now. `folder`: where
+    they can speak to each other, and nobody else.
+    """
     configure_logging(loaded.settings.log_level)
     parent = os.getppid()
     return _run(
-        lambda: bootstrap.Platform(load, loaded, lambda: os.kill(parent, signal.SIGHUP)), listener, announce
+        lambda: bootstrap.Platform(load, loaded, lambda: os.kill(parent, signal.SIGHUP), folder),
+        listener,
+        announce,
     )
 
 

@@ -10,17 +10,24 @@ import msgspec
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
+from app.inference.explanation import Explanation
 from app.inference.recent import RecentCalls
 from app.inference.router import Router
 from app.inference.tally import Tally
 
+Explain = Callable[[str, str | None], Awaitable[Explanation | None]]
 Reload = Callable[[], Awaitable[Mapping[str, object]]]
+
+
+async def _nothing_known(id: str, principal: str | None) -> Explanation | None:
+    return None
 
 
 class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
     configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
-    since the start, `recent` the last calls.
+    since the start, `recent` the last calls; `explain` tells of one by its id, of a principal's own where one is
+    named.
     """
 
     router: Router
@@ -28,6 +35,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     policy: Callable[[], ApiPolicy]
     ready: Callable[[], bool]
     reload: Reload
+    explain: Explain = _nothing_known
     tally: Tally = msgspec.field(default_factory=Tally)
     recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
 

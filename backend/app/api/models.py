@@ -5,7 +5,7 @@ from typing import TypeVar
 from app.api.context import ApiContext
 from app.domain.errors import InvalidRequest, ModelNotFound
 from app.domain.ports import ModelSource, ModelStore
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 
 Port = TypeVar("Port", bound=ModelSource)
 

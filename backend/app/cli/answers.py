@@ -25,6 +25,69 @@ class Models(msgspec.Struct):
     models: list[Model]
 
 
+class Policy(msgspec.Struct):
+    strategy: str = ""
+    retries: int = 0
+    fallbacks: tuple[str, ...] = ()
+    context_fallbacks: tuple[str, ...] = ()
+    content_fallbacks: tuple[str, ...] = ()
+    hedge_after: float | None = None
+
+
+class Candidate(msgspec.Struct):
+    model: str
+    target: str | None = None
+    priority: int = 1
+    score: float | None = None
+    excluded: str | None = None
+    note: str | None = None
+
+
+class Attempt(msgspec.Struct):
+    """Times in milliseconds."""
+
+    model: str
+    target: str
+    at_ms: float = 0.0
+    ms: float = 0.0
+    queued_ms: float = 0.0
+    result: str = ""
+    hedge: bool = False
+    error: str | None = None
+    message: str | None = None
+    dropped: tuple[str, ...] = ()
+
+
+class Tokens(msgspec.Struct):
+    input: int = 0
+    output: int = 0
+    cached: int = 0
+    estimated: bool = False
+
+
+class Explanation(msgspec.Struct):
+    id: str
+    model: str
+    outcome: str
+    started_at: float = 0.0
+    front_end: str = ""
+    operation: str = ""
+    principal: str = ""
+    meant: str | None = None
+    policy: Policy | None = None
+    prompt: str | None = None
+    candidates: tuple[Candidate, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+    error: str | None = None
+    cached: str | None = None
+    charged: tuple[str, ...] = ()
+    tokens: Tokens | None = None
+    cost: float | None = None
+    queued_ms: float = 0.0
+    first_event_ms: float | None = None
+    duration_ms: float = 0.0
+
+
 class Check(msgspec.Struct):
     at: float
     latency_ms: float

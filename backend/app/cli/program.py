@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.config import config
+from app.cli.explain import explain
 from app.cli.integrations import integrations
 from app.cli.models import models
 from app.cli.serve import serve
@@ -42,6 +43,7 @@ def version() -> None:
 
 
 program.command()(serve)
+program.command()(explain)
 program.add_typer(models)
 program.add_typer(integrations)
 program.add_typer(config)

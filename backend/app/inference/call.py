@@ -47,7 +47,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A target that a request might have gone to: its `score` (lower is better), or why it was `excluded`.
+    """A target that a request might have gone to: its `score` (lower is better), or why it was `excluded`. `note`:
+    what set it back.
 
     `name` is the model as callers know it: the one they asked for, or one of its fallbacks.
     """
@@ -57,6 +58,8 @@ class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
     model: str
     score: float | None = None
     excluded: str | None = None
+    note: str | None = None
+    priority: int = 1
 
 
 class PromptSize(msgspec.Struct, frozen=True):
@@ -83,7 +86,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     it did not say. `queued` is told how many are ahead when the call has to wait for a place.
 
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
-    `prompt`: its length, where it might not fit. `cached`: "hit" or "coalesced"
+    `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
+    that it has. `cached`: "hit" or "coalesced"
     when no provider was asked. `charged`: the limits that it counted against.
     """
 
@@ -103,6 +107,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     considered: list[Considered] = msgspec.field(default_factory=list)
     at_end: list[AtEnd] = msgspec.field(default_factory=list)
     prompt: PromptSize | None = None
+    meant: str | None = None
+    policy: ModelPolicy | None = None
     cached: Literal["hit", "coalesced"] | None = None
     charged: tuple[str, ...] = ()
     _request: Any = None
@@ -128,7 +134,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 class Attempt(msgspec.Struct, eq=False):
     """One try of a call at one target, under the policy of the `name` that led to it. `began` is in seconds of
     time.perf_counter(). `failure` is what ended it before its first event; `seconds`: until then, or to the first
-    event; `waited`: how long it stood in line before.
+    event; `waited`: how long it stood in line before. `hedge`: it was sent beside another that was silent; `lost`:
+    the other one of the two answered first.
     """
 
     call: Call
@@ -140,6 +147,8 @@ class Attempt(msgspec.Struct, eq=False):
     seconds: float = 0.0
     waited: float = 0.0
     probe: bool = False
+    hedge: bool = False
+    lost: bool = False
     dropped: list[str] = msgspec.field(default_factory=list)
 
 

@@ -12,9 +12,9 @@ from app.domain.errors import (
 )
 from app.inference.affinity import prefix_of, session_of
 from app.inference.call import Call, Considered, Target
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 from app.inference.needs import Misfit, misfit
-from app.inference.selection import Asking, Scored, ordered
+from app.inference.selection import Asking, Scored, ordered, set_back
 from app.inference.vitals import Excluded
 
 _PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
@@ -27,6 +27,7 @@ class Candidates:
     def __init__(self, entry: ModelEntry, call: Call, now: float, random: Random) -> None:
         self._entry = entry
         self._call = call
+        self._now = now
         self._out: list[tuple[Target, Excluded | Misfit]] = []
         self._given: list[Target] = []
         able = [target for target in entry.targets if self._may(target, now)] or self._softly_excluded()
@@ -129,6 +130,7 @@ class Candidates:
     def _considered(self, scored: list[Scored]) -> Iterator[Considered]:
         name = self._entry.name
         for score, target in scored:
-            yield Considered(name, target.integration, target.model, score)
+            note = set_back(target, self._now)
+            yield Considered(name, target.integration, target.model, score, None, note, target.priority)
         for target, out in self._out:
-            yield Considered(name, target.integration, target.model, excluded=out.reason)
+            yield Considered(name, target.integration, target.model, None, out.reason, None, target.priority)

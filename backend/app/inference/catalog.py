@@ -12,8 +12,8 @@ import msgspec
 from app.domain.errors import ModelNotFound
 from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
-from app.inference.budget import Budget
 from app.inference.call import Target
+from app.inference.entry import OWN_NAME, ModelEntry
 from app.inference.policy import ModelPolicy
 from app.inference.routes import Route, Routing, patterns
 from app.inference.vitals import FOR_ALL_OTHERS, Fleet
@@ -31,27 +31,6 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     serving: bool
     priority: int = 100
     kind: str = ""
-
-
-class ModelEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """A name that callers may use, its targets, and how they are used. `narrowest`: the smallest of the contexts
-    that are known, in tokens.
-    """
-
-    name: str
-    targets: tuple[Target, ...]
-    policy: ModelPolicy
-    budget: Budget
-    hedges: Budget
-    narrowest: int | None = None
-
-    @property
-    def serving(self) -> bool:
-        return any(target.serving for target in self.targets)
-
-    @property
-    def known(self) -> ModelInfo | None:
-        return next((target.known for target in self.targets if target.known), None)
 
 
 class Catalog:
@@ -117,7 +96,7 @@ class Catalog:
         """Later ones do not replace earlier ones of the same name."""
         exact = {name: model for name, model in self._routing.models.items() if "*" not in name}
         entries = {
-            name: self._entry(name, [self._configured(route) for route in model.routes], model.policy)
+            name: self._entry(name, map(self._configured, model.routes), model.policy, meant="a configured model")
             for name, model in exact.items()
         }
         for source in sorted(self._sources.values(), key=lambda each: (each.priority, each.source.name)):
@@ -126,7 +105,7 @@ class Catalog:
         for alias, name in self._routing.aliases.items():
             found = entries.get(name) or self._qualified(name) or self._patterned(name)
             if found is not None and alias not in exact:
-                entries[alias] = msgspec.structs.replace(found, name=alias)
+                entries[alias] = msgspec.structs.replace(found, name=alias, meant=f"an alias of '{name}'")
         return entries.values()
 
     def _offer(self, entries: dict[str, ModelEntry], source: Source, info: ModelInfo) -> None:
@@ -146,18 +125,26 @@ class Catalog:
         return self._routing.policy.default
 
     def _entry(
-        self, name: str, targets: Sequence[Target], policy: ModelPolicy | None = None, shared: str | None = None
+        self,
+        name: str,
+        targets: Iterable[Target],
+        policy: ModelPolicy | None = None,
+        *,
+        shared: str | None = None,
+        meant: str = OWN_NAME,
     ) -> ModelEntry:
         """`shared`: whose budgets it has, where names are without end."""
+        targets = tuple(targets)
         retries, hedges = self._fleet.budgets(shared or name)
         windows = [target.context_window for target in targets if target.context_window is not None]
         return ModelEntry(
             name=name,
-            targets=tuple(targets),
+            targets=targets,
             policy=policy or self._default,
             budget=retries,
             hedges=hedges,
             narrowest=min(windows, default=None),
+            meant=meant,
         )
 
     def _configured(self, route: Route) -> Target:
@@ -172,8 +159,9 @@ class Catalog:
         for pattern in self._patterns:
             routes = pattern.routes(name)
             if routes is not None:
-                targets = [self._configured(route) for route in routes]
-                return self._entry(name, targets, pattern.model.policy, shared=pattern.name)
+                meant = f"a name of the pattern '{pattern.name}'"
+                targets = map(self._configured, routes)
+                return self._entry(name, targets, pattern.model.policy, shared=pattern.name, meant=meant)
         return None
 
     def _qualified(self, name: str) -> ModelEntry | None:
@@ -185,7 +173,7 @@ class Catalog:
         if known is None and source.serving and not source.source.accepts_unlisted:
             return None  # while it is down, nobody can say that it lacks the model
         target = self._target(source, known.id if known else model, known)
-        return self._entry(name, [target], shared=f"{integration}/")
+        return self._entry(name, [target], shared=f"{integration}/", meant="a model at an integration")
 
     def _known(self, integration: str, name: str) -> ModelInfo | None:
         infos = self._infos[integration]

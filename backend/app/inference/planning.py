@@ -25,7 +25,8 @@ from app.domain.errors import (
 )
 from app.inference.call import Call, Considered, Target
 from app.inference.candidates import Candidates
-from app.inference.catalog import Catalog, ModelEntry
+from app.inference.catalog import Catalog
+from app.inference.entry import ModelEntry
 from app.inference.policy import MAX_ATTEMPTS, Cause
 
 BACKOFF = Backoff(base=0.1, factor=2.0, maximum=2.0)
@@ -47,7 +48,8 @@ class Plan:
         self._catalog = catalog
         self._now = now
         self._random = random
-        self._asked_for = self._entry = catalog.entry(call.model)
+        self._asked_for = self._entry = entry = catalog.entry(call.model)
+        call.meant, call.policy = entry.meant_by(call.model), entry.policy
         self._candidates = self._of(self._entry)
         self._visited = {self._entry.name}
         self._attempts = 0
@@ -84,6 +86,10 @@ class Plan:
     def instead(self, refusal: PlatformError) -> Step | None:
         """Another target for one that had no place free: nothing was asked, so nothing is counted."""
         self._attempts -= 1
+        full = self._candidates.current
+        self._call.considered.append(
+            Considered(self._entry.name, full.integration, full.model, excluded=refusal.message)
+        )
         target = self._candidates.next()
         return self._step(target) if target is not None else self._fall_back(refusal)
 

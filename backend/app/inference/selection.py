@@ -138,6 +138,13 @@ def ordered(targets: Sequence[Target], strategy: Strategy, asking: Asking) -> li
     return scored
 
 
+def set_back(target: Target, now: float) -> str | None:
+    """Why `target` may come after others, whatever its score."""
+    if target.vitals.doubtful(now):
+        return "has just failed"
+    return "its model is not in memory" if _cold(target) else None
+
+
 def _cold(target: Target) -> bool:
     return target.known is not None and target.known.loaded is False
 

@@ -129,7 +129,7 @@ class Vitals:
             reason = "asked for a pause" if self._rest_said else "refused for its rate"
             return Excluded(reason, self._resting_until - now, soft=not self._rest_said, rate=True)
         if seconds := self.breaker.closed_in(now):
-            return Excluded("failed too often", seconds)
+            return Excluded("failed too often and is shut out", seconds)
         if rpm is not None and self.requests.value(now) >= rpm:
             return Excluded(f"had its {rpm} requests of this minute", MINUTE - now % MINUTE, rate=True)
         if tpm is not None and self.tokens.value(now) >= tpm:

@@ -82,6 +82,16 @@ async def test_a_model_is_loaded_and_unloaded(stage: Stage, model: str) -> None:
     assert (await stage.models())[bare]["loaded"] is False
 
 
+async def test_a_request_is_explained(stage: Stage) -> None:
+    answered = await post(
+        stage.platform.port, CHAT, {"model": "demo", "messages": MESSAGES}, {"Authorization": f"Bearer {KEY}"}
+    )
+    told = await stage.run("explain", answered.headers["x-request-id"])
+    assert told.code == 0, told.err
+    assert "custom_models/demo" in told.out
+    assert (await stage.run("explain", "nothing-of-that-name")).code == 1
+
+
 async def test_integrations_are_shown_and_restarted(stage: Stage) -> None:
     listed = await stage.run("integrations", "--output", "json")
     states = {each["name"]: each["state"] for each in json.loads(listed.out)["integrations"]}

@@ -48,6 +48,17 @@ async def streaming(port: int) -> tuple[asyncio.StreamReader, asyncio.StreamWrit
     return reader, writer
 
 
+async def test_each_worker_knows_or_finds_out_what_became_of_a_request(tmp_path: Path) -> None:
+    async with echo_peer() as peer:
+        configure(tmp_path, peer)
+        async with platform_process(tmp_path, "--workers", "2") as platform:
+            answered = await post(platform.port, CHAT, {"model": "echo", "messages": MESSAGES})
+            path = f"/v1/requests/{answered.headers['x-request-id']}/explain"
+            told = [(await get(platform.port, path)).json() for _ in range(16)]  # by whoever takes the connection
+            assert told == [told[0]] * 16
+            assert told[0]["outcome"] == "ok"
+
+
 @pytest.mark.parametrize(("workers", "number"), [(1, signal.SIGTERM), (1, signal.SIGINT), (2, signal.SIGTERM)])
 async def test_a_stream_under_way_finishes_before_the_end(
     tmp_path: Path, workers: int, number: signal.Signals

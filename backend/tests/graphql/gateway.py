@@ -22,10 +22,12 @@ from app.core.integration_framework import (
     IntegrationType,
     Registry,
 )
+from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.models import ModelInfo
 from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
+from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
 from app.inference.router import Router
 from app.inference.stages.account import Account
@@ -109,7 +111,8 @@ def _context(manager: IntegrationManager, provider: ScriptedProvider, policy: Ap
     recent, tally = RecentCalls(), Tally()
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
     catalog.rebuild(ONE_TRY)
-    account = Account([tally.ended, recent], [tally.began])
+    explained = Explained()
+    account = Account([tally.ended, recent, explained], [tally.began])
     router = Router(catalog, call_stages=[account], attempt_stages=[keep_time])
 
     async def reload() -> Mapping[str, object]:
@@ -123,6 +126,7 @@ def _context(manager: IntegrationManager, provider: ScriptedProvider, policy: Ap
         reload=reload,
         tally=tally,
         recent=recent,
+        explain=Explainer(explained, Siblings()),
     )
 
 

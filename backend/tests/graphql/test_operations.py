@@ -68,6 +68,26 @@ async def test_what_an_answer_cost() -> None:
         assert await platform.data("{ requests { cost } }") == {"requests": [{"cost": 203e-6}]}
 
 
+async def test_why_a_request_went_where_it_went() -> None:
+    async with gateway() as platform:
+        query = (
+            "query($id: ID!) { explain(id: $id) { model meant policy { strategy } candidates { target score } "
+            "attempts { target result dropped } status usage { totalTokens } } }"
+        )
+        assert await platform.data(query, {"id": "unknown"}) == {"explain": None}
+        await platform.data(GENERATE, {"model": "model", "prompt": "hi"})
+        (made,) = (await platform.data("{ requests { id } }"))["requests"]
+        assert (await platform.data(query, made))["explain"] == {
+            "model": "model",
+            "meant": "a model by its own name",
+            "policy": {"strategy": "weighted"},
+            "candidates": [{"target": "scripted/model", "score": None}],
+            "attempts": [{"target": "scripted/model", "result": "answered", "dropped": []}],
+            "status": "ok",
+            "usage": {"totalTokens": 5},
+        }
+
+
 async def test_everything_that_an_answer_may_hold() -> None:
     script = (
         Started(id="gen-2", model="model-v2", created=1),

@@ -13,9 +13,11 @@ from app.api.policy import ApiPolicy
 from app.api.rest.app import create_rest_app
 from app.api.rest.front_end import AnthropicApi, OpenAIApi
 from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
+from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
 from app.inference.catalog import LiveCatalog, Source
+from app.inference.explained import Explained, Explainer
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.deadline import keep_time
@@ -58,12 +60,25 @@ async def gateway(
         Registry({"openai_api": OpenAIApi, "anthropic_api": AnthropicApi}),
         [IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY) for name in front_ends],
     )
-    settings = {"body_bytes": 1 << 20, "json_depth": 64, "comment_seconds": 15.0, **policy}
-    current = ApiPolicy(authenticator=Authenticator(key), **settings)  # type: ignore[arg-type]
-    router = Router(catalog, call_stages=[Account([records.append])], attempt_stages=[keep_time])
-    app = create_rest_app(
-        ApiContext(router=router, manager=manager, policy=lambda: current, ready=lambda: True, reload=_reload)
+    settings: dict[str, object] = {
+        "authenticator": Authenticator(key),
+        "body_bytes": 1 << 20,
+        "json_depth": 64,
+        "comment_seconds": 15.0,
+        **policy,
+    }
+    current = ApiPolicy(**settings)  # type: ignore[arg-type]
+    explained = Explained()
+    router = Router(catalog, call_stages=[Account([records.append, explained])], attempt_stages=[keep_time])
+    context = ApiContext(
+        router=router,
+        manager=manager,
+        policy=lambda: current,
+        ready=lambda: True,
+        reload=_reload,
+        explain=Explainer(explained, Siblings()),
     )
+    app = create_rest_app(context)
     await manager.start()
     try:
         async with serving(app) as port:

@@ -7,7 +7,8 @@ import strawberry
 from app.api.graphql.scalars import Count
 from app.api.models import model_status
 from app.domain.models import ModelInfo
-from app.inference.catalog import Catalog, ModelEntry
+from app.inference.catalog import Catalog
+from app.inference.entry import ModelEntry
 
 
 @strawberry.enum(description="Whether a model can answer now, and whether it has to be brought into memory first.")

@@ -4,7 +4,9 @@ from contextlib import aclosing
 
 import strawberry
 
+from app.api.explain import explain
 from app.api.graphql import limits
+from app.api.graphql.explanation import RequestExplanation, explanation_of
 from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
 from app.api.graphql.models import Model, ModelStatus, ModelStatusUpdate, model_of
@@ -19,7 +21,7 @@ from app.api.graphql.platform import (
 )
 from app.api.graphql.request import Asking
 from app.api.models import owner
-from app.domain.errors import InvalidRequest, ModelNotFound
+from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from app.domain.ports import ModelLoader
 from app.domain.streams import collect
 
@@ -56,6 +58,13 @@ def _requests(info: Asking, last: int = 20) -> list[GenerationRequest]:
     return [request_of(call) for call in info.context.api.recent.last(last, only)]
 
 
+async def _explain(info: Asking, id: strawberry.ID) -> RequestExplanation | None:
+    try:
+        return explanation_of(await explain(info.context.api, id, info.context.principal))
+    except NotFound:
+        return None
+
+
 @strawberry.type
 class Query:
     models: list[Model] = strawberry.field(
@@ -76,6 +85,10 @@ class Query:
     requests: list[GenerationRequest] = strawberry.field(
         resolver=_requests,
         description="The last requests that ended, newest first: your own, or all for administrators.",
+    )
+    explain: RequestExplanation | None = strawberry.field(
+        resolver=_explain,
+        description="Why a request went where it went; null when none of yours, that is known still, has that id.",
     )
 
 

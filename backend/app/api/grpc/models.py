@@ -11,7 +11,7 @@ from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
 from app.api.identity import check_administrator
 from app.api.models import owner
 from app.domain.ports import ModelLoader
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 
 
 class Models(models_pb2_grpc.ModelsServicer):

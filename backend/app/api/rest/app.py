@@ -18,7 +18,7 @@ from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
 from app.api.rest.openai import responses, responses_stored
 from app.api.rest.openai.dialects import PATHS
-from app.api.rest.platform import admin, health, integrations, models
+from app.api.rest.platform import admin, health, integrations, models, requests
 
 
 def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
@@ -44,6 +44,7 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         responses_stored,
         integrations,
         models,
+        requests,
         admin,
     ):
         app.include_router(room.router)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+
+from app.inference.explanation import Explanation
 
 _ERROR = {
     "type": "object",
@@ -126,11 +129,17 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for path, (summary, required, fields) in _RAW.items():
             vendor = "Anthropic" if path == "/v1/messages" else "OpenAI"
             document["paths"][path] = {"post": _operation(vendor, summary, required, fields)}
-        schemes = document.setdefault("components", {}).setdefault("securitySchemes", {})
-        schemes["key"] = {"type": "http", "scheme": "bearer"}
+        components = document.setdefault("components", {})
+        components.setdefault("schemas", {}).update(_structs(Explanation))
+        components.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"key": []}]
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def _structs(*types: type) -> dict[str, Any]:
+    """The schemas of msgspec's structs, which FastAPI can't read."""
+    return msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")[1]
 
 
 def _operation(vendor: str, summary: str, required: str, fields: dict[str, Any]) -> dict[str, Any]:

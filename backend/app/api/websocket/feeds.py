@@ -13,7 +13,8 @@ from app.api.websocket.frames import Frame
 from app.api.websocket.outbox import ClientGone
 from app.api.websocket.socket import Socket
 from app.domain.errors import InvalidRequest, PlatformError
-from app.inference.catalog import Catalog, LiveCatalog, ModelEntry
+from app.inference.catalog import Catalog, LiveCatalog
+from app.inference.entry import ModelEntry
 from app.inference.tally import Figures, Tally
 
 INTERNAL_ERROR = 1011

@@ -14,14 +14,16 @@ from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
 from app.domain.usage import Usage
-from app.inference.call import Attempt, Call, Considered
+from app.inference.call import Attempt, Call, Considered, PromptSize
+from app.inference.policy import ModelPolicy
 
 logger = logging.getLogger(__name__)
 
 
 class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One upstream request. `seconds` to its first event or its failure, `waited` in line before. `failure`: the
-    kind of the error, `message`: its words. `dropped`: fields that the target could not be told.
+    """One upstream request, sent `at` so many seconds after the call began. `seconds` to its first event or its
+    failure, `waited` in line before. `failure`: the kind of the error, `message`: its words. `dropped`: fields
+    that the target could not be told. `hedge`, `lost`: as an Attempt has them.
     """
 
     name: str
@@ -32,11 +34,15 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
     failure: str | None = None
     message: str | None = None
     dropped: tuple[str, ...] = ()
+    at: float = 0.0
+    hedge: bool = False
+    lost: bool = False
 
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
-    US dollars, None where no price is known. `cached`: hit or coalesced, where no provider was asked.
+    US dollars, None where no price is known. `cached`: hit or coalesced, where no provider was asked. `meant`,
+    `policy`, `prompt`: as the call has them.
     """
 
     id: str
@@ -59,6 +65,9 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
     cached: str | None = None
     error: str | None = None
     charged: tuple[str, ...] = ()
+    meant: str | None = None
+    policy: ModelPolicy | None = None
+    prompt: PromptSize | None = None
     considered: tuple[Considered, ...] = ()
     tried: tuple[Tried, ...] = ()
 
@@ -121,6 +130,9 @@ def _record(
         cached=call.cached,
         error=str(error) if isinstance(error, PlatformError) else None,
         charged=call.charged,
+        meant=call.meant,
+        policy=call.policy,
+        prompt=call.prompt,
         considered=tuple(call.considered),
         tried=tuple([_tried(attempt) for attempt in call.attempts]),
     )
@@ -137,6 +149,9 @@ def _tried(attempt: Attempt) -> Tried:
         None if failure is None else _outcome(failure),
         None if failure is None else str(failure),
         tuple(attempt.dropped),
+        attempt.began - attempt.call.started,
+        attempt.hedge,
+        attempt.lost,
     )
 
 

@@ -131,7 +131,7 @@ class WalkPlan:
             step = plan.hedge()
             if step is None or not step.target.vitals.slots.take_free():
                 return None
-            return self._begun(Attempt(call, step.target, step.entry.name, step.entry.policy))
+            return self._begun(Attempt(call, step.target, step.entry.name, step.entry.policy, hedge=True))
 
         def lost(attempt: Attempt) -> None:
             self._over(attempt, asyncio.CancelledError(), None)
@@ -139,6 +139,8 @@ class WalkPlan:
         winner, stream = await race(first, first.policy.hedge_after, second, self._try, lost)
         call.attempts.remove(winner)
         call.attempts.append(winner)  # the last one is the one that answers
+        for attempt in call.attempts[:-1]:
+            attempt.lost = attempt.failure is None
         return winner, stream
 
     def _failed(self, attempt: Attempt, error: PlatformError) -> None:

@@ -20,7 +20,8 @@ from app.domain.exchange import Exchange
 from app.domain.ports import NearTokenCounter
 from app.domain.token_estimate import BYTES_PER_TOKEN, LONG_ESTIMATE, estimate_tokens, fewest_tokens
 from app.inference.call import Call, PromptSize, Target
-from app.inference.catalog import LiveCatalog, ModelEntry
+from app.inference.catalog import LiveCatalog
+from app.inference.entry import ModelEntry
 
 COUNT_SECONDS = 1.0
 """The longest that a request waits to be counted."""

@@ -164,6 +164,5 @@ async def test_what_does_not_fit_goes_to_a_larger_context_at_once() -> None:
     await opened(call, small, large, context_fallbacks=("roomy",))
     assert (len(small.exchanges), len(large.exchanges)) == (0, 1)
     assert [(each.name, each.excluded) for each in call.considered] == [
-        ("m", "a prompt of about 5000 tokens does not fit its context of 100"),
-        ("roomy", None),
+        ("m", "a prompt of about 5000 tokens does not fit its context of 100")
     ]

@@ -17,7 +17,7 @@ from app.api.rest.anthropic.dialect import FRONT_END
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.domain.errors import InvalidRequest
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 
 _VERSION = VERSION.encode()
 MOST = 1000

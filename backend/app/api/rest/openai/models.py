@@ -8,7 +8,7 @@ from starlette.responses import Response
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.rest.openai.switch import openai_api_serves
-from app.inference.catalog import ModelEntry
+from app.inference.entry import ModelEntry
 
 router = APIRouter(tags=["OpenAI"], dependencies=[Depends(openai_api_serves)])
 

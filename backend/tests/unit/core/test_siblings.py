@@ -1,0 +1,75 @@
+"""Processes that ask each other, played by several siblings in one folder."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from app.core import siblings
+from app.core.siblings import Siblings
+
+
+@asynccontextmanager
+async def family(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, *answers: Callable[[bytes], bytes]
+) -> AsyncIterator[list[Siblings]]:
+    """Each under a number of its own."""
+    async with AsyncExitStack() as stack:
+        members = []
+        for number, answer in enumerate(answers):
+            member = Siblings(folder)
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "getpid", lambda number=number: number)
+                await member.listen(answer)
+            stack.push_async_callback(member.close)
+            members.append(member)
+        yield members
+
+
+async def test_the_others_are_asked_and_whoever_knows_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard: list[bytes] = []
+
+    def mine(question: bytes) -> bytes:
+        heard.append(question)
+        return b"mine"
+
+    long = b"x" * 1_000_000
+    async with family(tmp_path, monkeypatch, mine, lambda _: b"", lambda question: question * 2) as members:
+        assert await members[0].ask(long) == long * 2
+        assert heard == []  # nobody asks itself
+        assert await members[2].ask(b"?") == b"mine"
+
+
+async def test_nobody_knows_and_nobody_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"") as members:
+        assert await members[0].ask(b"?") == b""
+    alone = Siblings()
+    await alone.listen(lambda _: b"never")
+    assert await alone.ask(b"?") == b""
+    await alone.close()
+
+
+async def test_those_that_died_or_hang_stop_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(siblings, "ANSWER_SECONDS", 0.05)
+    with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as hanging:
+        dead.bind(str(tmp_path / "dead"))
+        hanging.bind(str(tmp_path / "hanging"))
+        hanging.listen()
+        async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"known") as members:
+            assert await members[0].ask(b"?") == b"known"
+            assert await members[1].ask(b"?") == b""
+
+
+async def test_a_question_that_never_ends_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(siblings, "ANSWER_SECONDS", 0.05)
+    async with family(tmp_path, monkeypatch, lambda _: b"known"):
+        reader, writer = await asyncio.open_unix_connection(tmp_path / "0")
+        writer.write(b"half a que")
+        assert await reader.read() == b""
+        writer.close()
