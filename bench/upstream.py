@@ -3,8 +3,8 @@
     python -m bench.upstream --port 9000
 
 A request for a stream gets as many chunks as its text asks for ("bench: 100 chunks, 5 ms apart"), so that one
-upstream serves every scenario through any gateway; any other request gets a whole completion. A GET lists one
-model. It decodes no JSON, and of a long body it keeps nothing.
+upstream serves every scenario through any gateway, and its usage where it asks for that; any other request gets a
+whole completion. A GET lists one model. It decodes no JSON, and of a long body it keeps nothing.
 
     python -m bench.upstream --port 9000 --slots 8 --service-ms 40
 
@@ -26,6 +26,7 @@ LONGEST_KEPT = 4096
 """A longer body is counted and not kept: holding on to 1 MB would cost more than a gateway does."""
 
 _STREAM = re.compile(rb'"stream"\s*:\s*true')
+_ASKED = re.compile(rb'"include_usage"\s*:\s*true')
 _WISHES = re.compile(rb"bench: (\d+) chunks, ([\d.]+) ms apart")
 
 
@@ -72,7 +73,12 @@ MODELS = _http(b'{"object":"list","data":[{"id":"bench","object":"model","create
 NO_LENGTH = b"HTTP/1.1 411 Length Required\r\ncontent-length: 0\r\n\r\n"
 STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 PIECE = _framed(_chunk({"content": WORD}, None))
-STREAM_END = _framed(_chunk({}, "stop")) + _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
+LAST_PIECE = _framed(_chunk({}, "stop"))
+FIGURES = _framed(
+    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench",'
+    b'"choices":[],"usage":%b}\n\n' % json.dumps(USAGE, separators=(",", ":")).encode()
+)
+STREAM_END = _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
 
 
 class Engine:
@@ -146,6 +152,7 @@ class Upstream(asyncio.Protocol):
             return
         wished = _WISHES.search(body)
         self._interval = float(wished[2]) / 1000 if wished else 0.0
+        self._end = LAST_PIECE + (FIGURES if _ASKED.search(body) else b"") + STREAM_END
         self._transport.write(STREAM_HEAD)
         self._stream(int(wished[1]) if wished else 1)
 
@@ -153,7 +160,7 @@ class Upstream(asyncio.Protocol):
         if self._transport.is_closing():
             return
         if not left:
-            self._transport.write(STREAM_END)
+            self._transport.write(self._end)
             return
         self._transport.write(PIECE)
         if self._interval:

@@ -1,26 +1,32 @@
 """The client's half of the OpenAI dialect to one Upstream: chat, responses, text completions, embeddings.
 
-A request that came in the same format leaves as the bytes that came, and its answer comes back as Opaque events.
-Any other is encoded, and its answer decoded. Not here: which models there are, and whose server it is.
+A request that came in the same format leaves as the bytes that came, and its answer comes back as Opaque events;
+only the usage of a stream is always asked for, and kept from who did not ask. Any other is encoded, and its
+answer decoded. Not here: which models there are, and whose server it is.
 """
 
+import logging
 from functools import partial
 from typing import TypeVar
 
-from app.core.http import OutboundRequest
+from app.core.http import InboundResponse, OutboundRequest
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
+from app.domain.errors import InvalidRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.integrations.kit.answers import answer
-from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, RESPONSES, Format
+from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, QUIET, RESPONSES, Format
 from app.integrations.kit.refused import drop
 from app.integrations.kit.upstream import Upstream
 from app.wire import call_ids
 from app.wire.openai_chat import errors
 from app.wire.openai_chat.sampling import DEFAULT_PROFILE, Profile
+from app.wire.stream_options import STREAM_OPTIONS, ask_usage
 
 R = TypeVar("R")
+
+logger = logging.getLogger(__name__)
 
 _JSON = ("content-type", "application/json")
 
@@ -49,6 +55,7 @@ class OpenAICompatibleClient:
         self._profile = profile
         self._responses = responses
         self._chat = CHAT if chat_format else RESPONSES
+        self._silent: set[str] = set()
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         encoded = exchange.encoded
@@ -62,15 +69,39 @@ class OpenAICompatibleClient:
         return await self._send(exchange, EMBEDDINGS)
 
     async def _send(self, exchange: Exchange[R], format: Format[R]) -> EventStream:
-        """Returns on the head of a 200 answer. Raises what any other means, and what the transport raises."""
-        body = exchange.body_as(format.name)
-        untouched = body is not None
-        if body is None:
-            body = format.encode(exchange, self._profile)
-        if self._refused:
-            body = drop(body, self._refused)
+        """Returns on the head of a good answer. Raises what any other means, and what the transport raises."""
+        own = exchange.body_as(format.name)
+        body = format.encode(exchange, self._profile) if own is None else self._asking(own, exchange, format)
+        asking = exchange.stream and body is not own
+        try:
+            response = await self._post(exchange, format, body)
+        except InvalidRequest as error:
+            if not asking or STREAM_OPTIONS not in f"{error.param} {error.message}":
+                raise
+            response = await self._post(exchange, format, drop(own or body, {STREAM_OPTIONS}))
+            self._note_silent(exchange.model)
+        answered = QUIET[format.name] if asking and own is not None else format
+        return answer(response, answered, self._upstream.name, stream=exchange.stream, untouched=own is not None)
+
+    def _asking(self, body: bytes, exchange: Exchange[R], format: Format[R]) -> bytes:
+        """The figures of a stream are wanted whether the caller asks for them or not."""
+        asks = exchange.stream and format.name in QUIET and STREAM_OPTIONS not in self._refuses(exchange.model)
+        return ask_usage(body) if asks else body
+
+    async def _post(self, exchange: Exchange[R], format: Format[R], body: bytes) -> InboundResponse:
+        if refused := self._refuses(exchange.model):
+            body = drop(body, refused)
         body = call_ids.without_signatures(body)
         headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
         request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
-        response = await self._upstream.ask(request, self._decode_error, model=exchange.model)
-        return answer(response, format, self._upstream.name, stream=exchange.stream, untouched=untouched)
+        return await self._upstream.ask(request, self._decode_error, model=exchange.model)
+
+    def _refuses(self, model: str) -> frozenset[str]:
+        return self._refused | {STREAM_OPTIONS} if model in self._silent else self._refused
+
+    def _note_silent(self, model: str) -> None:
+        """Servers that refuse what they do not know are many, and not all of them known."""
+        if model not in self._silent:
+            self._silent.add(model)
+            name = self._upstream.name
+            logger.warning("%s: '%s' takes no %s: its usage is estimated", name, model, STREAM_OPTIONS)

@@ -1,6 +1,6 @@
 """The formats of the OpenAI dialect, each as the functions that its wire code offers."""
 
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -85,3 +85,8 @@ RESPONSES: Format[ChatRequest] = Format(
     look=responses_relay.look,
     relay=responses_relay.relay,
 )
+
+QUIET: Mapping[str, AnswerFormat] = {
+    format.name: msgspec.structs.replace(format, relay=openai_relay.quiet_relay) for format in (CHAT, COMPLETIONS)
+}
+"""The formats whose streams tell their usage on request, as they are handed on to a caller that did not ask."""

@@ -63,10 +63,15 @@ class _Answer(_Mistaken, gc=False):
         return self.usage or (self.x_groq.usage if self.x_groq else None)
 
 
+class _Frame(_Answer, gc=False):
+    choices: list[msgspec.Raw] | None = None
+
+
 _NONE = _Details()
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 _decode = msgspec.json.Decoder(_Answer).decode
+_decode_frame = msgspec.json.Decoder(_Frame).decode
 _decode_mistaken = msgspec.json.Decoder(_Mistaken).decode
 
 
@@ -88,6 +93,15 @@ def usage_in(data: bytes) -> Usage | None:
     except _UNREADABLE:
         return None
     return figures.usage() if figures else None
+
+
+def holds_usage_alone(data: bytes) -> bool:
+    """Whether a frame's JSON has figures and an empty list of choices."""
+    try:
+        frame = _decode_frame(data)
+    except _UNREADABLE:
+        return False
+    return frame.choices == [] and frame.figures is not None
 
 
 def look(body: bytes, provider: str) -> Usage | None:

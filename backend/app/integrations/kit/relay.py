@@ -20,7 +20,7 @@ DRAIN_SECONDS = 1.0
 DATA = re.compile(rb"^data: *(\{.*)$", re.MULTILINE)
 """The JSON of each frame in a run."""
 
-_FRAME_END = re.compile(rb"\r\n\r\n|\n\n|\r\r")
+_FRAME_END = re.compile(rb"\n\r?\n|\r\r")
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -30,10 +30,10 @@ class Ending(msgspec.Struct, frozen=True):
     error: PlatformError | None = None
 
 
-Look = Callable[[bytes], Ending | None]
-"""Is shown each run of whole frames, in their order; answers with the end when it is in there. A run costs little
-when a short string is searched first which valid JSON holds only where it means something: within a text its
-quotes would be escaped.
+Look = Callable[[bytes], Ending | bytes | None]
+"""Is shown each run of whole frames, in their order; answers with the end when it is in there, or with what is to
+be handed on in place of the run. A run costs little when a short string is searched first which valid JSON holds
+only where it means something: within a text its quotes would be escaped.
 """
 
 
@@ -51,11 +51,15 @@ async def relay(
             run = splitter.feed(chunk)
             if not run:
                 continue
-            if ending := look(run):
+            found = look(run)
+            if found is None:
+                yield Opaque(format, run)
+            elif isinstance(found, Ending):
+                ending = found
                 break
-            yield Opaque(format, run)
-        # The last frame may lack its empty line, which the standard wants and some servers forget.
-        ending = ending or look(splitter.pending + b"\n\n") or _cut(provider)
+            elif found:
+                yield Opaque(format, found)
+        ending = ending or _last(splitter.pending, look, provider)
         for event in ending.events:
             yield event
         if ending.error is not None:
@@ -69,13 +73,26 @@ def failed(format: str, run: bytes, data_at: int, error: PlatformError) -> Endin
     return Ending((Opaque(format, before),) if before else (), error)
 
 
-def frame_start(run: bytes, data_at: int) -> int:
-    """Where the frame begins whose data line is at `data_at`: an `event:` line may stand before it."""
-    ends = [found.end() for found in _FRAME_END.finditer(run, 0, data_at)]
+def frame_start(run: bytes, at: int) -> int:
+    """Where the frame begins that `at` is in: an `event:` line may stand before its data."""
+    if b"\r" not in run:
+        before = run.rfind(b"\n\n", 0, at)
+        return 0 if before < 0 else before + 2
+    ends = [found.end() for found in _FRAME_END.finditer(run, 0, at)]
     return ends[-1] if ends else 0
 
 
-def _cut(provider: str) -> Ending:
+def frame_end(run: bytes, at: int) -> int:
+    """Where the frame ends that `at` is in, its empty line included."""
+    found = _FRAME_END.search(run, at)
+    return found.end() if found else len(run)
+
+
+def _last(pending: bytes, look: Look, provider: str) -> Ending:
+    """The last frame may lack its empty line, which the standard wants and some servers forget."""
+    found = look(pending + b"\n\n")
+    if isinstance(found, Ending):
+        return found
     return Ending(error=UpstreamUnavailable(f"'{provider}' ended the stream early.", provider=provider))
 
 

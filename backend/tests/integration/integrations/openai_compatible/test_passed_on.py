@@ -38,6 +38,7 @@ ANSWER = (
     b'"message":{"role":"assistant","content":"caf\\u00e9"},"finish_reason":"stop"}],'
     b'"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5} }'
 )
+ASKING = b'{"stream_options" : {"include_usage":true},' + BODY[1:]
 USED = Usage(input_tokens=3, output_tokens=2)
 FRAMES = [
     b": waking up\n\n",
@@ -90,7 +91,8 @@ async def test_a_compressed_answer_is_handed_on_unpacked(server: ScriptedServer)
 async def test_a_stream_comes_back_as_it_is(server: ScriptedServer) -> None:
     server.on("POST", CHAT, sse_reply(*FRAMES))
     async with running(server) as integration:
-        events = await everything(integration.chat, passed_on(stream=True))
+        events = await everything(integration.chat, passed_on(ASKING, stream=True))
+    assert server.received[-1].body == ASKING.replace(b'"alias"', b'"m"')
     assert text(events) == b"".join(FRAMES)
     assert [event for event in events if not isinstance(event, Opaque)] == [UsageReported(usage=USED)]
 
@@ -98,7 +100,10 @@ async def test_a_stream_comes_back_as_it_is(server: ScriptedServer) -> None:
 async def test_a_stream_is_handed_on_as_it_comes(server: ScriptedServer) -> None:
     gates = [asyncio.Event() for _ in FRAMES]
     server.on("POST", CHAT, sse_reply(*(step for pair in zip(FRAMES, gates, strict=True) for step in pair)))
-    async with running(server) as integration, aclosing(await integration.chat(passed_on(stream=True))) as stream:
+    async with (
+        running(server) as integration,
+        aclosing(await integration.chat(passed_on(ASKING, stream=True))) as stream,
+    ):
         for frame, gate in zip(FRAMES[:-1], gates, strict=False):
             async with asyncio.timeout(5):
                 assert await anext(stream) == Opaque("openai_chat", frame)

@@ -9,7 +9,7 @@ from app.domain.errors import PlatformError, UpstreamError, UpstreamRateLimited,
 from app.domain.events import Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
 from app.integrations.kit import relay as kit
-from app.integrations.kit.openai_relay import relay
+from app.integrations.kit.openai_relay import quiet_relay, relay
 
 HELLO = (
     b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"he said \\"error\\" [DONE] \\"usage\\""}}]}\n\n'
@@ -68,6 +68,58 @@ async def test_the_bytes_are_the_same_however_they_arrive(
     assert all(event.data.endswith((b"\n\n", b"\r\n\r\n")) for event in opaque)
     assert {event.format for event in opaque} == {"f"}
     assert used(events) == usage
+
+
+PART = b'data: {"choices":[{"index":0,"delta":{"content":" max_tokens"}}],"usage":{"prompt_tokens":3}}\n\n'
+GREETING = b'data: {"choices":[],"prompt_filter_results":[{"prompt_index":0}],"usage":null}\n\n'
+SPACED = b'event: x\ndata: { "usage" : {"prompt_tokens": 3, "completion_tokens": 2}, "choices" : [ ] }\r\n\r\n'
+
+
+@pytest.mark.parametrize(
+    ("frames", "kept", "usage"),
+    [
+        ([HELLO, FIGURES, DONE], [HELLO, DONE], [USED]),
+        ([HELLO, WORLD, FIGURES, DONE], [HELLO, WORLD, DONE], [USED]),
+        ([HELLO, b": still here\n\n", SPACED, DONE], [HELLO, b": still here\n\n", DONE], [USED]),
+        ([HELLO, FIGURES, WORLD, DONE], [HELLO, WORLD, DONE], [USED]),
+        ([PART, PART, FIGURES, DONE], [PART, PART, DONE], [USED]),
+        ([GREETING, HELLO, FIGURES, DONE], [GREETING, HELLO, DONE], [USED]),
+        ([HELLO, FIGURES, FIGURES, DONE], [HELLO, DONE], [USED]),
+        ([FIGURES, DONE], [DONE], [USED]),
+        ([HELLO, PART, DONE], [HELLO, PART, DONE], [Usage(input_tokens=3)]),
+        ([GREETING, HELLO, DONE], [GREETING, HELLO, DONE], []),
+        (
+            [HELLO, b'data: {"choices":[],"usage":{"prompt_tokens":"many"}}\n\n', DONE],
+            [HELLO, b'data: {"choices":[],"usage":{"prompt_tokens":"many"}}\n\n', DONE],
+            [],
+        ),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 7, 64, 100_000])
+async def test_figures_are_kept_from_who_did_not_ask(
+    frames: list[bytes], kept: list[bytes], usage: list[Usage], size: int
+) -> None:
+    whole = b"".join(frames)
+    chunks = [whole[at : at + size] for at in range(0, len(whole), size)]
+    events = [event async for event in quiet_relay(sent(chunks), "f", "up")]
+    assert text(events) == b"".join(kept)
+    assert used(events) == usage
+    assert all(event.data for event in events if isinstance(event, Opaque))
+    if usage:
+        assert isinstance(events[-2], UsageReported)
+
+
+async def test_an_error_beside_figures_is_raised_all_the_same() -> None:
+    stream = quiet_relay(sent([HELLO + FIGURES + FAILURE]), "f", "up")
+    assert await anext(stream) == Opaque("f", HELLO)
+    with pytest.raises(UpstreamRateLimited):
+        await anext(stream)
+
+
+@pytest.mark.parametrize("chunks", [[HELLO, FIGURES], [FIGURES[:-2]]])
+async def test_figures_are_no_end(chunks: list[bytes]) -> None:
+    with pytest.raises(UpstreamUnavailable, match="ended the stream early"):
+        _ = [event async for event in quiet_relay(sent(chunks), "f", "up")]
 
 
 async def test_one_read_is_one_event() -> None:
