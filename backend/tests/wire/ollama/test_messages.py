@@ -19,7 +19,9 @@ from app.domain.chat import (
 )
 from app.domain.errors import InvalidRequest, UnsupportedFeature
 from app.integrations.model_platforms.ollama.messages import encode
+from app.wire import call_ids
 
+SIGNED = call_ids.sign("c1", "AA==")
 CALL = ToolCall(id="call_1", name="weather", arguments='{"at": "Paris", "days": 2}')
 RESULT = ToolResult(call_id="call_1", content=(TextPart(text="rain"),))
 
@@ -105,6 +107,21 @@ RESULT = ToolResult(call_id="call_1", content=(TextPart(text="rain"),))
                 {"role": "user", "content": "go on"},
             ],
             id="two results and a text in one message",
+        ),
+        pytest.param(
+            [
+                Message(role="assistant", content=(ToolCall(id=SIGNED, name="now", arguments=""),)),
+                Message(role="tool", content=(ToolResult(call_id=SIGNED),)),
+            ],
+            [
+                {
+                    "role": "assistant",
+                    "content": "",
+                    "tool_calls": [{"id": "c1", "function": {"index": 0, "name": "now", "arguments": {}}}],
+                },
+                {"role": "tool", "content": "", "tool_call_id": "c1", "tool_name": "now"},
+            ],
+            id="a call that Gemini signed",
         ),
         pytest.param(
             [Message(role="tool", content=(ToolResult(call_id="x", content=(ImagePart(data="aGk="),)),))],

@@ -130,7 +130,7 @@ class _Encoder:
 
     def _result(self, result: ToolResult) -> Iterator[Json]:
         """A result names its tool, which the other dialects leave to the call."""
-        id, _ = call_ids.split(result.call_id)
+        id = call_ids.bare(result.call_id)
         if id not in self._called:
             raise InvalidRequest(
                 f"The tool result for '{id[:64]}' answers no tool call of the conversation.", param="messages"

@@ -11,6 +11,7 @@ import msgspec
 from app.domain.errors import InvalidRequest, UnsupportedFeature
 from app.integrations.model_platforms.local_models.grammars import check_grammars
 from app.integrations.model_platforms.local_models.registry import LocalModel
+from app.wire import call_ids
 
 Fields = dict[str, Any]
 
@@ -36,7 +37,7 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 def read_fields(body: bytes) -> Fields:
     """Raises InvalidRequest."""
     try:
-        fields = msgspec.json.decode(body, type=dict[str, Any])
+        fields = msgspec.json.decode(call_ids.without_signatures(body), type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
         raise InvalidRequest("The body is not a JSON object.") from None
     return fields

@@ -24,6 +24,7 @@ from app.domain.chat import (
     UnknownPart,
 )
 from app.domain.errors import InvalidRequest, UnsupportedFeature
+from app.wire import call_ids
 
 Json = dict[str, object]
 
@@ -70,13 +71,14 @@ def _tool_call(index: int, call: ToolCall) -> Json:
         raise InvalidRequest(
             f"The arguments of the tool call '{call.name}' are not a JSON object.", param="messages"
         ) from None
-    return {"id": call.id, "function": {"index": index, "name": call.name, "arguments": arguments}}
+    return {"id": call_ids.bare(call.id), "function": {"index": index, "name": call.name, "arguments": arguments}}
 
 
 def _tool_message(result: ToolResult, names: dict[str, str]) -> Json:
     """`names`: the tool of each call so far; templates know a result by the tool's name, not by the call's id."""
     flat = _flatten(result.content)
-    encoded: Json = {"role": "tool", "content": "\n".join(flat.texts), "tool_call_id": result.call_id}
+    id = call_ids.bare(result.call_id)
+    encoded: Json = {"role": "tool", "content": "\n".join(flat.texts), "tool_call_id": id}
     if result.call_id in names:
         encoded["tool_name"] = names[result.call_id]
     if flat.images:

@@ -13,6 +13,7 @@ from app.integrations.model_platforms.local_models.questions import (
     read_fields,
 )
 from app.integrations.model_platforms.local_models.registry import Fingerprint, LocalModel
+from app.wire import call_ids
 
 USER = {"role": "user", "content": "hello"}
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ("get", "put")]
@@ -126,3 +127,8 @@ def test_shorter_vectors_are_refused() -> None:
 def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         read_fields(body)
+
+
+def test_signatures_that_ids_carry_for_gemini_are_left_out() -> None:
+    body = msgspec.json.encode({"messages": [{"role": "tool", "tool_call_id": call_ids.sign("c1", "AA==")}]})
+    assert read_fields(body) == {"messages": [{"role": "tool", "tool_call_id": "c1"}]}
