@@ -54,19 +54,16 @@ class _Detail(msgspec.Struct, rename="camel"):
     violations: list[_Violation] = []
 
 
-class Status(msgspec.Struct, rename="camel"):
-    code: int = 0
-    message: str = ""
-    status: str = ""
-    details: list[_Detail] = []
-
-
-class _Plain(msgspec.Struct):
+class _Plain(msgspec.Struct, rename="camel"):
     """Of a status whose details are not as documented."""
 
     code: int = 0
     message: str = ""
     status: str = ""
+
+
+class Status(_Plain):
+    details: list[_Detail] = []
 
 
 class _Body(msgspec.Struct):
@@ -92,7 +89,7 @@ def _read_plain(body: bytes) -> Status | None:
         plain = msgspec.json.decode(body, type=_PlainBody).error
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return None
-    return Status(code=plain.code, message=plain.message, status=plain.status)
+    return Status(plain.code, plain.message, plain.status)
 
 
 def decode(status: int, headers: Mapping[str, str], body: bytes, *, provider: str, model: str) -> PlatformError:

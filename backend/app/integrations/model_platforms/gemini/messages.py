@@ -31,22 +31,24 @@ Json = dict[str, object]
 
 # For calls in a history that another model wrote: https://ai.google.dev/gemini-api/docs/thought-signatures (FAQ).
 UNSIGNED = "skip_thought_signature_validator"
+# To these a system instruction is an error.
+_UNINSTRUCTED = "gemma-3"
 _ARGUMENTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def encode(messages: Sequence[Message], model: str, missed: list[str]) -> Json:
     """The fields `contents` and `systemInstruction`. `missed` is told what has no place.
 
-    The first system messages are the instruction. A later one stays where it is, as the user's: what stands first
-    must not change from turn to turn, or nothing of the prompt is found in Gemini's cache.
+    The first system messages are the instruction, unless nothing follows them: there must be a turn. A later one
+    stays where it is, as the user's: what stands first must not change from turn to turn, or nothing of the prompt
+    is found in Gemini's cache.
 
     Raises UnsupportedFeature for parts that Gemini has no place for, InvalidRequest for broken tool calls.
     """
     instruction = list(takewhile(_is_instruction, messages))
     turns = messages[len(instruction) :]
-    if not turns:
-        # There must be a turn.
-        turns, instruction = instruction, []
+    if not turns or model.startswith(_UNINSTRUCTED):
+        instruction, turns = [], messages
     encoder = _Encoder(model, missed)
     encoded: Json = {"contents": encoder.contents(turns)}
     if instruction:

@@ -11,9 +11,10 @@ from app.domain.events import Finished, ReasoningDelta, Started, UsageReported
 from app.domain.streams import collect
 from app.integrations.model_platforms.gemini import GeminiIntegration
 from tests.integration.integrations.gemini.asking import chat, embedding
+from tests.integration.integrations.gemini.conftest import Start
 from tests.integration.ollama.asking import read, text_of
 from tests.servers.gemini_answers import ANSWER, THOUGHT, THOUGHT_TOKENS
-from tests.servers.gemini_fake import KEY, GeminiFake
+from tests.servers.gemini_fake import KEY, FakeModel, GeminiFake
 
 both = pytest.mark.parametrize("stream", [True, False], ids=["streamed", "whole"])
 
@@ -64,6 +65,14 @@ async def test_an_effort_that_is_not_met_is_told(
     assert text_of(await read(await gemini.chat(exchange))) == ANSWER
     assert fake.asked("streamGenerateContent")[-1].get("generationConfig", {}).get("thinkingConfig") == sent
     assert exchange.dropped == ["reasoning_effort"]
+
+
+async def test_the_list_of_models_says_who_thinks(start: Start, fake: GeminiFake) -> None:
+    """Where the name does not."""
+    fake.models = (FakeModel("gemini-flash-latest", thinking=True),)
+    await read(await (await start()).chat(chat(model="gemini-flash-latest", reasoning_effort="low")))
+    (body,) = fake.asked("streamGenerateContent")
+    assert body["generationConfig"]["thinkingConfig"] == {"thinkingBudget": 1024, "includeThoughts": True}
 
 
 @both
