@@ -82,12 +82,14 @@ class Opaque(msgspec.Struct, frozen=True):
     """Bytes of the wire format `format`, to be handed on untouched.
 
     `whole`: the entire body of an answer that does not stream. Otherwise a run of complete stream frames:
-    a frame is never cut in two.
+    a frame is never cut in two. `last`: the end that the format has is in there, and the figures, if there are
+    any, were told before it: whoever reads it has the whole answer.
     """
 
     format: str
     data: bytes
     whole: bool = False
+    last: bool = False
 
 
 ChatEvent = (

@@ -152,3 +152,22 @@ class ScriptRunner(Protocol):
     async def run_script(
         self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]
     ) -> Any: ...
+
+
+SpendScope = Literal["key", "team", "platform"]
+SpendWindow = Literal["day", "month", "total"]
+
+
+class Spending(Protocol):
+    """What was spent, as far as this process knows: its own calls at once, those of others within seconds."""
+
+    def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
+        """Billionths of a US dollar. `id`: of the key or of the team; "" for the platform. Days and months are
+        those of UTC. Costs no question and no waiting.
+        """
+        ...
+
+    @property
+    def known(self) -> bool:
+        """Whether the database has told what was spent before the start."""
+        ...

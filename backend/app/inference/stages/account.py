@@ -189,6 +189,9 @@ class _Recorded:
             raise verdict from error
         if type(event) is Opaque:
             self._frames += event.data.count(b"\ndata:") + 1
+            if event.last:
+                # The caller may take this for the end, so it must be known before it is handed on.
+                self._end(None)
         elif type(event) is UsageReported or type(event) is EmbeddingResult:
             self._usage = event.usage
         else:

@@ -63,11 +63,11 @@ class _Look:
     def _done(self, run: bytes, at: int) -> Ending:
         format, usage = self._format, _usage(self._figures)
         if usage is None:
-            return Ending((Opaque(format, run),))
+            return Ending((Opaque(format, run, last=True),))
         told, before = UsageReported(usage=usage), run[:at]
         if before.endswith(_FRAME_ENDS):
-            return Ending((Opaque(format, before), told, Opaque(format, run[at:])))
-        return Ending((told, Opaque(format, run)))
+            return Ending((Opaque(format, before), told, Opaque(format, run[at:], last=True)))
+        return Ending((told, Opaque(format, run, last=True)))
 
 
 def _done_line(run: bytes) -> int | None:

@@ -68,7 +68,7 @@ def _ending(format: str, provider: str, run: bytes) -> Ending | None:
             return failed(format, run, frame.start(), _failure(frame[1], provider))
         usage = _usage(event.response) if event.response else None
         told = () if usage is None else (UsageReported(usage=usage),)
-        return Ending((*told, Opaque(format, run)))
+        return Ending((*told, Opaque(format, run, last=True)))
     return None
 
 

@@ -165,6 +165,16 @@ async def test_opaque_frames_are_counted_when_the_caller_leaves() -> None:
     assert records[0].usage == Usage(output_tokens=3, estimated=True)
 
 
+async def test_a_call_is_recorded_before_its_end_is_handed_on() -> None:
+    used = Usage(input_tokens=3, output_tokens=1)
+    begun, end = Opaque("openai_chat", b"data: 1\n\n"), Opaque("openai_chat", b"data: [DONE]\n\n", last=True)
+    router, records = router_over(ScriptedProvider([begun, UsageReported(usage=used), end]))
+    async with aclosing(await router.open(call_for())) as stream:
+        async for event in stream:
+            assert len(records) == (event is end)
+    assert [(record.outcome, record.usage) for record in records] == [("ok", used)]
+
+
 async def test_names_that_nobody_knows_and_names_that_nobody_serves_now() -> None:
     router, records = router_over(ScriptedProvider(HELLO))
     with pytest.raises(ModelNotFound):

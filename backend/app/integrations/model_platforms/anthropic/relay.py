@@ -77,7 +77,7 @@ class _Look:
     def _end(self, run: bytes) -> Ending:
         usage = _usage(self._counts)
         told = () if usage is None else (UsageReported(usage=usage),)
-        return Ending((*told, Opaque(self._format, run)))
+        return Ending((*told, Opaque(self._format, run, last=True)))
 
 
 def _marked(text: bytes) -> bool:

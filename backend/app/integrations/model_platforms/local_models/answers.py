@@ -5,17 +5,26 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from app.domain.events import Opaque, StreamEvent, UsageReported
+from app.domain.usage import Usage
 from app.integrations.model_platforms.local_models import failures
 from app.integrations.model_platforms.local_models.channel import Channel
 from app.integrations.model_platforms.local_models.frames import Frames
 
 
-class EventDecoder(Protocol):
+class FrameDecoder(Protocol):
     """Turns runs of whole frames into events; app.wire has one per format."""
 
     def feed(self, data: bytes) -> Sequence[StreamEvent]: ...
 
     def close(self) -> Sequence[StreamEvent]: ...
+
+
+class Telling(Protocol):
+    """What becomes of the frames. `end` is given the last ones, and the figures."""
+
+    def feed(self, data: bytes) -> Sequence[StreamEvent]: ...
+
+    def end(self, data: bytes, usage: Usage) -> Sequence[StreamEvent]: ...
 
 
 class PassOn:
@@ -27,8 +36,19 @@ class PassOn:
     def feed(self, data: bytes) -> Sequence[StreamEvent]:
         return (Opaque(self._format, data),)
 
-    def close(self) -> Sequence[StreamEvent]:
-        return ()
+    def end(self, data: bytes, usage: Usage) -> Sequence[StreamEvent]:
+        return (UsageReported(usage=usage), Opaque(self._format, data, last=True))
+
+
+class Decode:
+    """For all others: the same as events."""
+
+    def __init__(self, decoder: FrameDecoder) -> None:
+        self._decoder = decoder
+        self.feed = decoder.feed
+
+    def end(self, data: bytes, usage: Usage) -> Sequence[StreamEvent]:
+        return (*self._decoder.feed(data), *self._decoder.close(), UsageReported(usage=usage))
 
 
 class Answer:
@@ -38,7 +58,7 @@ class Answer:
         self,
         channel: Channel,
         frames: Frames,
-        decoder: EventDecoder,
+        telling: Telling,
         release: Callable[[], None],
         *,
         provider: str,
@@ -46,7 +66,7 @@ class Answer:
     ) -> None:
         self._channel = channel
         self._frames = frames
-        self._decoder = decoder
+        self._telling = telling
         self._release: Callable[[], None] | None = release
         self._provider = provider
         self._model = model
@@ -85,12 +105,10 @@ class Answer:
         if chunks:
             run = self._frames.read(chunks)
             if run:
-                self._ready.extend(self._decoder.feed(run))
+                self._ready.extend(self._telling.feed(run))
             return
         last, usage = self._frames.end()
-        self._ready.extend(self._decoder.feed(last))
-        self._ready.extend(self._decoder.close())
-        self._ready.append(UsageReported(usage=usage))
+        self._ready.extend(self._telling.end(last, usage))
         self._ended = True
         self._let_go()
 

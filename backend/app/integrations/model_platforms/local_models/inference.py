@@ -13,7 +13,7 @@ from app.domain.exchange import Exchange
 from app.domain.usage import Usage
 from app.integrations.kit.streams import ready
 from app.integrations.model_platforms.local_models import failures
-from app.integrations.model_platforms.local_models.answers import Answer, EventDecoder, PassOn
+from app.integrations.model_platforms.local_models.answers import Answer, Decode, PassOn, Telling
 from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed
 from app.integrations.model_platforms.local_models.frames import Frames
 from app.integrations.model_platforms.local_models.questions import (
@@ -40,23 +40,25 @@ class Source(msgspec.Struct, frozen=True):
     window: int
 
 
-def chat(exchange: Exchange[ChatRequest], model: LocalModel, provider: str) -> tuple[Question, EventDecoder]:
+def chat(exchange: Exchange[ChatRequest], model: LocalModel, provider: str) -> tuple[Question, Telling]:
     """Frames are passed on as they are where the caller wants a stream in this very format."""
     body = exchange.body_as(openai_chat.FORMAT)
     as_is = body is not None and exchange.stream
     fields = read_fields(body if body is not None else chat_request.encode(exchange.request))
     question = chat_question(fields, model)
-    return _tuned(question, as_is), PassOn(openai_chat.FORMAT) if as_is else ChatDecoder(provider)
+    return _tuned(question, as_is), PassOn(openai_chat.FORMAT) if as_is else Decode(ChatDecoder(provider))
 
 
 def completion(
     exchange: Exchange[CompletionRequest], model: LocalModel, provider: str
-) -> tuple[Question, EventDecoder]:
+) -> tuple[Question, Telling]:
     body = exchange.body_as(openai_completions.FORMAT)
     as_is = body is not None and exchange.stream
     fields = read_fields(body if body is not None else completion_request.encode(exchange.request))
     question = completion_question(fields, model)
-    return _tuned(question, as_is), PassOn(openai_completions.FORMAT) if as_is else CompletionDecoder(provider)
+    return _tuned(question, as_is), PassOn(openai_completions.FORMAT) if as_is else Decode(
+        CompletionDecoder(provider)
+    )
 
 
 def _tuned(question: Question, as_is: bool) -> Question:
@@ -68,7 +70,7 @@ async def answer(
     engine: Engine,
     operation: Operation,
     question: Question,
-    decoder: EventDecoder,
+    telling: Telling,
     *,
     source: Source,
     release: Callable[[], None],
@@ -82,7 +84,7 @@ async def answer(
             raise left(source) from None
         raise
     frames = Frames(question, provider=source.provider, model=source.model, window=source.window)
-    stream = Answer(channel, frames, decoder, release, provider=source.provider, model=source.model)
+    stream = Answer(channel, frames, telling, release, provider=source.provider, model=source.model)
     await stream.begin()
     return stream
 

@@ -28,7 +28,7 @@ from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import Capability, ModelInfo, ModelsChanged
 from app.integrations.model_platforms.local_models import counting, inference, runtime
-from app.integrations.model_platforms.local_models.answers import EventDecoder
+from app.integrations.model_platforms.local_models.answers import Telling
 from app.integrations.model_platforms.local_models.engine import Engine
 from app.integrations.model_platforms.local_models.inference import Source, answer
 from app.integrations.model_platforms.local_models.questions import Question
@@ -120,13 +120,13 @@ class CustomModelsIntegration(BaseIntegration):
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         model = self._find(exchange.model, "chat")
-        question, decoder = inference.chat(exchange, model, self.name)
-        return await self._ask("chat", model, question, decoder)
+        question, telling = inference.chat(exchange, model, self.name)
+        return await self._ask("chat", model, question, telling)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         model = self._find(exchange.model, "completion")
-        question, decoder = inference.completion(exchange, model, self.name)
-        return await self._ask("completion", model, question, decoder)
+        question, telling = inference.completion(exchange, model, self.name)
+        return await self._ask("completion", model, question, telling)
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
         model = self._find(exchange.model, "embedding")
@@ -164,11 +164,11 @@ class CustomModelsIntegration(BaseIntegration):
         operation: runtime.Operation,
         model: LocalModel,
         question: Question,
-        decoder: EventDecoder,
+        telling: Telling,
     ) -> EventStream:
         tenant = await self._residency.enter(model, "generation")
         return await answer(
-            tenant.engine, operation, question, decoder, source=self._source(model), release=tenant.leave
+            tenant.engine, operation, question, telling, source=self._source(model), release=tenant.leave
         )
 
     def _find(self, name: str, capability: Capability | None = None) -> LocalModel:

@@ -123,12 +123,12 @@ async def test_figures_are_no_end(chunks: list[bytes]) -> None:
 
 
 async def test_one_read_is_one_event() -> None:
-    assert await relayed([HELLO + WORLD, DONE]) == [Opaque("f", HELLO + WORLD), Opaque("f", DONE)]
+    assert await relayed([HELLO + WORLD, DONE]) == [Opaque("f", HELLO + WORLD), Opaque("f", DONE, last=True)]
 
 
 async def test_the_usage_is_told_before_the_end_is_handed_on() -> None:
     events = await relayed([HELLO + FIGURES + DONE])
-    assert events == [Opaque("f", HELLO + FIGURES), UsageReported(usage=USED), Opaque("f", DONE)]
+    assert events == [Opaque("f", HELLO + FIGURES), UsageReported(usage=USED), Opaque("f", DONE, last=True)]
 
 
 @pytest.mark.parametrize(
@@ -182,5 +182,5 @@ async def test_a_server_that_does_not_hang_up_is_not_waited_for(monkeypatch: pyt
         finally:
             closed = True
 
-    assert [event async for event in relay(endless(), "f", "up")] == [Opaque("f", DONE)]
+    assert [event async for event in relay(endless(), "f", "up")] == [Opaque("f", DONE, last=True)]
     assert closed

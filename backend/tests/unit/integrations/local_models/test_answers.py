@@ -36,8 +36,8 @@ async def test_all_that_is_there_makes_one_event(asked: Asked) -> None:
     found = [event async for event in asked.answer]
     assert found == [
         Opaque("f", b"data: " + TEXT + b"\n\ndata: " + TEXT + b"\n\n"),
-        Opaque("f", b"data: [DONE]\n\n"),
         UsageReported(usage=Usage(input_tokens=5, output_tokens=3, cached_tokens=2)),
+        Opaque("f", b"data: [DONE]\n\n", last=True),
     ]
     assert asked.released == 1
 

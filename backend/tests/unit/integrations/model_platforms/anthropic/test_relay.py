@@ -65,7 +65,7 @@ async def test_one_read_is_one_event() -> None:
 async def test_the_usage_is_told_before_the_end_is_handed_on() -> None:
     events = await relayed(FRAMES)
     assert isinstance(events[-2], UsageReported)
-    assert events[-1] == Opaque("f", FRAMES[-1])
+    assert events[-1] == Opaque("f", FRAMES[-1], last=True)
 
 
 async def test_the_thinking_counts_too() -> None:
