@@ -30,6 +30,7 @@ async def test_gemini_by_its_key_alone(tmp_path: Path) -> None:
             stream = await client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)  # type: ignore[arg-type]
             assert "".join([chunk.choices[0].delta.content or "" async for chunk in stream]) == ANSWER
             await _calls_a_tool(client, f"gemini/{MODEL}")
+            await _calls_a_tool(client, f"models/{MODEL}")
             vectors = await client.embeddings.create(model="gemini-embedding-001", input=["a", "b"])
             assert [len(each.embedding) for each in vectors.data] == [4, 4]
             assert KEY not in platform.banner + platform.log() + str(status)

@@ -51,6 +51,7 @@ def describe(listed: frames.Model, provider: str) -> ModelInfo:
         max_output_tokens=listed.output_token_limit or None,
         owned_by="google",
         description=listed.description or listed.display_name or None,
+        aliases=() if id == listed.name else (listed.name,),
     )
 
 

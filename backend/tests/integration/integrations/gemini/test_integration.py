@@ -69,6 +69,7 @@ async def test_models(gemini: GeminiIntegration) -> None:
         max_output_tokens=65_536,
         owned_by="google",
         description="The model gemini-3.5-flash.",
+        aliases=("models/gemini-3.5-flash",),
     )
     assert "reasoning" not in models["gemini-2.0-flash"].capabilities
     assert models["gemini-embedding-001"].capabilities == {"embedding"}
