@@ -6,7 +6,7 @@ from contextlib import aclosing
 from functools import partial
 from uuid import uuid4
 
-from app.core.http import ErrorDecoder, InboundResponse, OutboundRequest
+from app.core.http import InboundResponse, OutboundRequest
 from app.domain.chat import ChatRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream, StreamEvent
@@ -25,11 +25,6 @@ from app.integrations.model_platforms.gemini.response import (
 )
 
 _JSON = (("content-type", "application/json"),)
-
-
-def refusals(provider: str, model: str = "") -> ErrorDecoder:
-    """What `provider` means when it refuses."""
-    return partial(errors.decode, provider=provider, model=model)
 
 
 class GeminiClient:
@@ -78,7 +73,8 @@ class GeminiClient:
             method="POST", path=f"{self._prefix}/{resource}:{method}", headers=_JSON, body=body
         )
         model = names.bare(resource)
-        return await self._upstream.ask(request, refusals(self._provider, model), model=model)
+        decode_error = partial(errors.decode, provider=self._provider, model=model)
+        return await self._upstream.ask(request, decode_error, model=model)
 
     async def _read(self, resource: str, method: str, body: bytes) -> bytes:
         async with aclosing(await self._open(resource, method, body)) as response:

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from app.core.http import ErrorDecoder, Transport, get_json
-from app.domain.errors import ProviderProtocolError
+from app.core.http import Transport, get_json
+from app.domain.errors import NotFound, ProviderProtocolError
 from app.domain.models import Capability, ModelInfo
 from app.integrations.kit.probe import Models
 from app.integrations.model_platforms.gemini import frames, names
@@ -25,14 +25,13 @@ _OF_GEMINI: frozenset[Capability] = frozenset({"chat", "tools", "vision", "audio
 _OF_OTHERS: frozenset[Capability] = frozenset({"chat"})
 
 
-async def discover(transport: Transport, prefix: str, patience: float, decode_error: ErrorDecoder) -> Models:
-    """Those that can be asked through the platform. `patience`: seconds for each page. Raises PlatformError."""
+async def discover(transport: Transport, prefix: str, patience: float) -> Models:
+    """Those that can be asked through the platform. `patience`: seconds for each page. Raises UpstreamError."""
     listed: list[frames.Model] = []
     token = ""
     for _ in range(_MOST_PAGES):
         path = f"{prefix}/models?pageSize={_PAGE}" + (f"&pageToken={quote(token, safe='')}" if token else "")
-        answer = await get_json(transport, path, decode_error=decode_error, first_byte_timeout=patience)
-        page = _page(answer, transport.name)
+        page = await _page(transport, path, patience)
         listed += page.models
         token = page.next_page_token
         if not token:
@@ -66,13 +65,12 @@ def named(model: str, provider: str) -> ModelInfo:
     return ModelInfo(id=id, provider=provider, capabilities=capabilities, owned_by="google")
 
 
-def _page(answer: object, provider: str) -> frames.Models:
+async def _page(transport: Transport, path: str, patience: float) -> frames.Models:
     try:
-        return msgspec.convert(answer, frames.Models)
-    except msgspec.ValidationError:
-        raise ProviderProtocolError(
-            f"'{provider}' lists its models in an unknown form.", provider=provider
-        ) from None
+        return msgspec.convert(await get_json(transport, path, first_byte_timeout=patience), frames.Models)
+    except (msgspec.ValidationError, NotFound):
+        name = transport.name
+        raise ProviderProtocolError(f"'{name}' does not list models as Gemini does.", provider=name) from None
 
 
 def _capabilities(id: str, listed: frames.Model) -> frozenset[Capability]:

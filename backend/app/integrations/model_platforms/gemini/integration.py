@@ -7,12 +7,13 @@ frames.py, finish.py and errors.py. Which models there are: discovery.py.
 from app.core.integration_framework import HealthReport, IntegrationConfig, IntegrationConfigError, IntegrationType
 from app.domain.chat import ChatRequest
 from app.domain.embeddings import EmbeddingRequest
+from app.domain.errors import ProviderProtocolError
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.integrations.kit.platform import UpstreamPlatform
 from app.integrations.kit.probe import Models, check
 from app.integrations.model_platforms.gemini import names
-from app.integrations.model_platforms.gemini.client import GeminiClient, refusals
+from app.integrations.model_platforms.gemini.client import GeminiClient
 from app.integrations.model_platforms.gemini.discovery import discover, named
 from app.integrations.model_platforms.gemini.key_status import KeyStatusTransport
 from app.integrations.model_platforms.gemini.settings import DEFAULT_BASE_URL, GeminiSettings
@@ -37,12 +38,18 @@ class GeminiIntegration(UpstreamPlatform[GeminiClient]):
             raise IntegrationConfigError("settings.api_key: Gemini needs a key; set it here or as GEMINI_API_KEY")
 
     async def initialize(self) -> None:
-        """Connects and lists the models, or else makes sure that the key is good."""
+        """Connects and lists the models, or else makes sure that the key is good.
+
+        Raises IntegrationConfigError for an address where no Gemini is.
+        """
         self._upstream = self._connect(self.settings.root).through(KeyStatusTransport)
         self._client = GeminiClient(self._upstream, self.settings.prefix, self._thinks)
         if not self.settings.discover:
             await self._check()
-        await self._known.refresh()
+        try:
+            await self._known.refresh()
+        except ProviderProtocolError as error:
+            raise IntegrationConfigError(f"settings.base_url: {error.message}") from None
 
     async def health_check(self) -> HealthReport:
         report = await self._check()
@@ -64,9 +71,7 @@ class GeminiIntegration(UpstreamPlatform[GeminiClient]):
         """What is set first, then what Gemini lists."""
         listed: Models = ()
         if self.settings.discover:
-            listed = await discover(
-                self._connected(), self.settings.prefix, self.settings.timeout, refusals(self.name)
-            )
+            listed = await discover(self._connected(), self.settings.prefix, self.settings.timeout)
         known = {model.id: model for model in listed}
         ids = [names.bare(model) for model in self.settings.models]
         return tuple(({id: known.get(id) or named(id, self.name) for id in ids} | known).values())

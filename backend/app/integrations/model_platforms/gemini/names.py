@@ -29,7 +29,7 @@ def is_at_least(model: str, generation: tuple[int, int]) -> bool:
 
 def not_found(provider: str, model: str) -> ModelNotFound:
     return ModelNotFound(
-        f"'{provider}' has no model '{model[:128]}'. See its list of models.",
+        f"'{provider}' has no model '{model[:128]}' that can be asked this. See its list of models.",
         code="model_not_found",
         param="model",
         provider=provider,

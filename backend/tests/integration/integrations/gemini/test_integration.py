@@ -12,7 +12,7 @@ from app.core.integration_framework import (
     IntegrationContext,
 )
 from app.core.integration_framework.events import EventPublisher
-from app.domain.errors import ProviderProtocolError, UpstreamAuthFailed, UpstreamUnavailable
+from app.domain.errors import UpstreamAuthFailed, UpstreamUnavailable
 from app.domain.models import ModelInfo, ModelsChanged
 from app.domain.ports import ChatProvider, EmbeddingProvider, TokenCounter
 from app.integrations.model_platforms.gemini import DEFAULT_GEMINIINTEGRATION_CONFIG, GeminiIntegration
@@ -165,12 +165,13 @@ async def test_health(start: Start, fake: GeminiFake) -> None:
     assert len(gemini.models()) == 5
 
 
-@pytest.mark.parametrize("body", [b"[]", b'{"models": 7}', b"<html>", b'{"models":[{"id":"m"}]}'])
-async def test_a_server_that_is_not_gemini(body: bytes) -> None:
+@pytest.mark.parametrize("body", [None, b"[]", b'{"models": 7}', b"<html>", b'{"models":[{"id":"m"}]}'])
+async def test_a_server_that_is_not_gemini(body: bytes | None) -> None:
     async with ScriptedServer() as server:
-        server.on("GET", "/v1beta/models?pageSize=1000", json_reply(body))
+        if body is not None:
+            server.on("GET", "/v1beta/models?pageSize=1000", json_reply(body))
         gemini = GeminiIntegration(IntegrationConfig(name="g", settings={"base_url": server.url, "api_key": KEY}))
-        with pytest.raises(ProviderProtocolError):
+        with pytest.raises(IntegrationConfigError, match="base_url"):
             await gemini.initialize()
         await gemini.shutdown()
 
