@@ -3,20 +3,25 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from app.accounts.accounts import Accounts
+from app.accounts.keys.digests import Digests, digests_of
 from app.api.context import ApiContext
 from app.api.front_end import Drains
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
 from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
+from app.api.refusals import Refusals
 from app.api.websocket.app import websocket_endpoints
 from app.checks import problems_with
+from app.core.data_folder import data_folder
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -26,13 +31,14 @@ from app.core.integration_framework import (
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
-from app.domain.ports import ModelSource
+from app.domain.ports import ModelSource, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
 from app.inference.request_log import RequestLog
 from app.inference.router import Router
+from app.inference.stages.access import check_models
 from app.inference.stages.account import Account
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
@@ -42,9 +48,11 @@ from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
 
 _FIXED = (
+    "data_dir",
     "server.host",
     "server.port",
     "server.workers",
+    "auth.key_secret",
     "limits.header_seconds",
     "limits.websocket_bytes",
 )
@@ -82,15 +90,16 @@ class Platform:
         self._loaded = accepted(lambda: first or load())
         self.settings = self._loaded.settings
         self._began_with = self.settings
-        self.policy = api_policy(self.settings)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
-        tally = Tally()
-        recent = RecentCalls()
+        tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
         self.router = self._make_router(tally, recent)
+        self.accounts = Accounts(lambda: self.manager.providing(SqlDatabase), digests(self.settings))
+        self._refusals = Refusals()
+        self.policy = self._api_policy(self.settings)
         context = ApiContext(
             router=self.router,
             manager=self.manager,
@@ -100,6 +109,7 @@ class Platform:
             explain=self._explainer,
             tally=tally,
             recent=recent,
+            accounts=self.accounts,
         )
         self.manager.share(ApiContext, context)
         self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
@@ -107,7 +117,7 @@ class Platform:
     def _make_router(self, tally: Tally, recent: RecentCalls) -> Router:
         catalog = LiveCatalog(self._sources, routing(self.settings))
         account = Account([self._request_log, tally.ended, recent, self._explained], [tally.began])
-        return Router(catalog, call_stages=[account, Guard(catalog)], attempt_stages=[keep_time])
+        return Router(catalog, call_stages=[account, check_models, Guard(catalog)], attempt_stages=[keep_time])
 
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
@@ -116,6 +126,7 @@ class Platform:
         set_integration_manager(self.manager)
         await self._siblings.listen(self._explainer.answer)
         await self.manager.start(grace=START_GRACE)
+        await self.accounts.start()
         self._started = True
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
@@ -141,6 +152,7 @@ class Platform:
                 logger.error("a front-end did not drain", exc_info=outcome)
         for task in self._tasks:
             task.cancel()
+        await self.accounts.stop()
         await self.manager.stop()
         await self._siblings.close()
         self._request_log.flush()
@@ -158,7 +170,7 @@ class Platform:
 
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
-            self.policy = api_policy(settings)
+            self.policy = self._api_policy(settings)
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)
@@ -200,6 +212,16 @@ class Platform:
             raise ConfigError(problems)
         return loaded
 
+    def _api_policy(self, settings: Settings) -> ApiPolicy:
+        key = settings.server.api_key
+        return ApiPolicy(
+            authenticator=Authenticator(key.get_secret_value() if key else None, self.accounts, self._refusals),
+            body_bytes=settings.limits.body_bytes,
+            json_depth=settings.limits.json_depth,
+            comment_seconds=settings.timeouts.keep_alive_comment,
+            origins=settings.server.cors_origins,
+        )
+
     def _sources(self) -> Iterable[Source]:
         for integration in self.manager.instances():
             if isinstance(integration, ModelSource):
@@ -218,12 +240,8 @@ def accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings:
     return loaded
 
 
-def api_policy(settings: Settings) -> ApiPolicy:
-    key = settings.server.api_key
-    return ApiPolicy(
-        authenticator=Authenticator(key.get_secret_value() if key else None),
-        body_bytes=settings.limits.body_bytes,
-        json_depth=settings.limits.json_depth,
-        comment_seconds=settings.timeouts.keep_alive_comment,
-        origins=settings.server.cors_origins,
-    )
+def digests(settings: Settings) -> Callable[[], Digests]:
+    """What reads, or makes, the secret behind the digests of keys, once it is needed."""
+    secret = settings.auth.key_secret
+    folder = settings.data_dir or data_folder()
+    return partial(digests_of, secret.get_secret_value() if secret else None, folder)

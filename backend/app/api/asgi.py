@@ -30,9 +30,9 @@ def request_id(headers: Mapping[bytes, bytes]) -> str:
     return request_ids.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
 
 
-def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
-    """Raises Unauthenticated."""
-    return policy.authenticator.authenticate(sent_key(headers))
+async def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
+    """Raises Unauthenticated, Unavailable."""
+    return await policy.authenticator.authenticate(sent_key(headers))
 
 
 def sent_key(headers: Mapping[bytes, bytes]) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from app.accounts.accounts import Accounts, without_accounts
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
@@ -38,6 +39,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     explain: Explain = _nothing_known
     tally: Tally = msgspec.field(default_factory=Tally)
     recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
+    accounts: Accounts = msgspec.field(default_factory=without_accounts)
 
     def check_serving(self, front_end: str) -> None:
         """Raises NotFound while the front-end is switched off."""

@@ -3,13 +3,21 @@
 import hashlib
 import hmac
 
-from app.domain.errors import PermissionDenied, Unauthenticated
+from app.accounts.accounts import Accounts, without_accounts
+from app.accounts.keys.snapshot import Entry
+from app.accounts.keys.text import PREFIX, is_key
+from app.api.closed import defect, fails_closed
+from app.api.refusals import Refusals
+from app.core.clock import Clock, SystemClock
+from app.domain.errors import PlatformError, Unauthenticated
 from app.domain.principal import Principal
+from app.domain.roles import ROLES
 
-OPERATOR = Principal(id="operator", roles=frozenset({"user", "admin"}))
-LOCAL = Principal(id="local", roles=frozenset({"user", "admin"}))
+OPERATOR = Principal(id="operator", roles=frozenset(ROLES))
+LOCAL = Principal(id="local", roles=frozenset(ROLES))
 
 
+@fails_closed
 def credential(authorization: str | None, api_key: str | None) -> str | None:
     """The key that a caller sent as `Authorization: Bearer KEY` or as `x-api-key: KEY`; None without one.
 
@@ -27,33 +35,71 @@ def credential(authorization: str | None, api_key: str | None) -> str | None:
 
 
 class Authenticator:
-    """Knows the master key by its digest only. Without a key every caller is the local operator.
+    """Knows the master key by its digest only, and virtual keys by what `accounts` knows of them.
 
-    That is safe only while nobody but this machine can connect, which app.bootstrap sees to.
+    Without a master key whoever shows no virtual key is the local operator. That is safe only while nobody but
+    this machine can connect, which app.bootstrap sees to.
     """
 
-    def __init__(self, master_key: str | None) -> None:
+    def __init__(
+        self,
+        master_key: str | None,
+        accounts: Accounts | None = None,
+        refusals: Refusals | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         self._digest = _digest(master_key) if master_key else None
+        self._accounts = accounts or without_accounts()
+        self._refusals = refusals or Refusals()
+        self._clock = clock or SystemClock()
 
     @property
     def open_to_all(self) -> bool:
         return self._digest is None
 
-    def authenticate(self, key: str | None) -> Principal:
-        """Raises Unauthenticated."""
+    async def authenticate(self, key: str | None) -> Principal:
+        """Without waiting for anything where the key is known. Raises Unauthenticated, and Unavailable where it
+        can't be told who calls: never is somebody let in for lack of an answer.
+        """
+        try:
+            return await self._recognised(key)
+        except PlatformError:
+            raise
+        except Exception:
+            raise defect() from None
+
+    async def _recognised(self, key: str | None) -> Principal:
+        if key is not None:
+            if key.startswith(PREFIX) and (entry := self._accounts.known(key)) is not None:
+                return self._good(entry)
+            if self._digest is not None and hmac.compare_digest(_digest(key), self._digest):
+                return OPERATOR
+            if key.startswith(PREFIX):
+                return await self._looked_up(key)
         if self._digest is None:
             return LOCAL
         if key is None:
-            raise _refusal("No API key was given: send it as 'Authorization: Bearer YOUR_KEY' or as 'x-api-key'.")
-        if not hmac.compare_digest(_digest(key), self._digest):
-            raise _refusal("The API key is not known here.")
-        return OPERATOR
+            raise self._refused(
+                "no key", "No API key was given: send it as 'Authorization: Bearer YOUR_KEY' or as 'x-api-key'."
+            )
+        raise self._refused("unknown key", "The API key is not known here.")
 
+    async def _looked_up(self, key: str) -> Principal:
+        entry = await self._accounts.find(key) if is_key(key) else None
+        if entry is None:
+            raise self._refused("unknown key", "The API key is not known here.")
+        return self._good(entry)
 
-def check_administrator(principal: Principal) -> None:
-    """Raises PermissionDenied."""
-    if "admin" not in principal.roles:
-        raise PermissionDenied("This needs the role 'admin'.")
+    def _good(self, entry: Entry) -> Principal:
+        if entry.revoked:
+            raise self._refused("revoked key", "The API key has been revoked.")
+        if entry.until <= self._clock.now():
+            raise self._refused("expired key", "The API key has expired.")
+        return entry.principal
+
+    def _refused(self, reason: str, message: str) -> Unauthenticated:
+        self._refusals.note(reason)
+        return _refusal(message)
 
 
 def _digest(key: str) -> bytes:

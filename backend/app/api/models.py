@@ -1,13 +1,30 @@
-"""What front-ends say of a model, and which integration has it when it is to be fetched, dropped or loaded."""
+"""What front-ends say of models and to whom, and which integration has one that is to be fetched or loaded."""
 
 from typing import TypeVar
 
 from app.api.context import ApiContext
 from app.domain.errors import InvalidRequest, ModelNotFound
 from app.domain.ports import ModelSource, ModelStore
+from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
 Port = TypeVar("Port", bound=ModelSource)
+
+
+def visible(context: ApiContext, principal: Principal) -> list[ModelEntry]:
+    """Those that he may use."""
+    return [entry for entry in context.router.catalog.current.entries() if principal.may_use(entry.name)]
+
+
+def visible_entry(context: ApiContext, principal: Principal, name: str) -> ModelEntry:
+    """What `name` means. Raises ModelNotFound, also for one that he may not use."""
+    if not principal.may_use(name):
+        raise ModelNotFound(
+            f"The model '{name[:200]}' does not exist. GET /v1/models lists the models that do.",
+            code="model_not_found",
+            param="model",
+        )
+    return context.router.catalog.current.entry(name)
 
 
 def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:

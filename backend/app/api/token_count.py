@@ -7,15 +7,23 @@ from app.domain.chat import ChatRequest
 from app.domain.errors import UnsupportedFeature
 from app.domain.exchange import Encoded, Exchange
 from app.domain.ports import TokenCounter
+from app.domain.principal import Principal
+from app.inference.stages.access import check_model
 
 
 async def count_exactly(
-    context: ApiContext, model: str, encoded: Encoded, decode: Callable[[bytes], ChatRequest], id: str = ""
+    context: ApiContext,
+    principal: Principal,
+    model: str,
+    encoded: Encoded,
+    decode: Callable[[bytes], ChatRequest],
+    id: str = "",
 ) -> int | None:
     """By the first target of `model` that can, this very request too; None where none can. `id`: the request's.
 
-    Raises ModelNotFound, and what the provider raises.
+    Raises PermissionDenied, ModelNotFound, and what the provider raises.
     """
+    check_model(principal, model)
     for target in context.router.catalog.current.resolve(model):
         if isinstance(target.source, TokenCounter):
             exchange: Exchange[ChatRequest] = Exchange(

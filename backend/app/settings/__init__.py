@@ -7,6 +7,7 @@
 docs/configuration.md is the reference for users.
 """
 
+from app.settings.auth import AuthSettings
 from app.settings.exposure import check_exposure
 from app.settings.loading import LoadedSettings, load_settings
 from app.settings.origins import Origin
@@ -23,6 +24,7 @@ from app.settings.schema import (
 )
 
 __all__ = [
+    "AuthSettings",
     "ConfigError",
     "FrontEndSettings",
     "IntegrationSettings",

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from app.settings.auth import AuthSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, PriceSettings, RoutingSettings
 from app.settings.section import Section
@@ -163,6 +164,7 @@ class Settings(Section):
         description="Folder of the files that the platform keeps; the user's own for data by default.",
     )
     server: ServerSettings = ServerSettings()
+    auth: AuthSettings = AuthSettings()
     limits: LimitSettings = LimitSettings()
     timeouts: TimeoutSettings = TimeoutSettings()
     front_ends: FrontEndSettings = FrontEndSettings()

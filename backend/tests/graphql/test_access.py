@@ -27,8 +27,8 @@ class Reader(Authenticator):
     def __init__(self) -> None:
         super().__init__(KEY)
 
-    def authenticate(self, key: str | None) -> Principal:
-        super().authenticate(key)
+    async def authenticate(self, key: str | None) -> Principal:
+        await super().authenticate(key)
         return Principal(id="reader")
 
 

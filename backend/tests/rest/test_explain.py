@@ -19,7 +19,7 @@ class ByName(Authenticator):
     def __init__(self) -> None:
         super().__init__("some key")
 
-    def authenticate(self, key: str | None) -> Principal:
+    async def authenticate(self, key: str | None) -> Principal:
         name, _, role = (key or "").partition("-")
         return Principal(id=name, roles=frozenset({"user", role}))
 

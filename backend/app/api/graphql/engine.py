@@ -32,8 +32,20 @@ class Engine:
         self._schema = build_schema()
         self._sockets: set[Socket] = set()
 
-    def asked(self, principal: Principal, id: str) -> Asked:
-        return Asked(api=self.api, principal=principal, id=id, ending=self.ending, introspects=self._introspection)
+    async def asked(self, key: str | None, id: str) -> Asked:
+        """`key`: what the caller showed. Raises Unauthenticated, Unavailable."""
+
+        async def again() -> Principal:
+            return await self.api.policy().authenticator.authenticate(key)
+
+        return Asked(
+            api=self.api,
+            principal=await again(),
+            id=id,
+            ending=self.ending,
+            again=again,
+            introspects=self._introspection,
+        )
 
     @asynccontextmanager
     async def results(

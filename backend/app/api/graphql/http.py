@@ -16,9 +16,9 @@ from app.api.asgi import (
     Headers,
     error_headers,
     headers_of,
-    identify,
     read_body,
     request_id,
+    sent_key,
 )
 from app.api.graphql import wire
 from app.api.graphql.errors import describe_refusal, status
@@ -71,7 +71,7 @@ def _refusal(method: str, headers: Mapping[bytes, bytes]) -> tuple[PlatformError
 
 async def _run(engine: "Engine", headers: Mapping[bytes, bytes], receive: Receive, respond: "_Response") -> None:
     policy = engine.api.policy()
-    asked = engine.asked(identify(headers, policy), respond.id)
+    asked = await engine.asked(sent_key(headers), respond.id)
     operation = wire.decode(await read_body(headers, receive, policy.body_bytes), policy.json_depth)
     async with UntilDisconnect(receive):
         async with engine.results(operation, asked, _HERE) as results:

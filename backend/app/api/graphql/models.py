@@ -1,5 +1,6 @@
 """Models as GraphQL shows them."""
 
+from collections.abc import Iterable
 from enum import Enum
 
 import strawberry
@@ -7,7 +8,6 @@ import strawberry
 from app.api.graphql.scalars import Count
 from app.api.models import model_status
 from app.domain.models import ModelInfo
-from app.inference.catalog import Catalog
 from app.inference.entry import ModelEntry
 
 
@@ -48,8 +48,8 @@ class ModelStatusUpdate:
     status: ModelStatus
 
 
-def statuses(catalog: Catalog) -> dict[str, ModelStatus]:
-    return {entry.name: ModelStatus(model_status(entry)) for entry in catalog.entries()}
+def statuses(entries: Iterable[ModelEntry]) -> dict[str, ModelStatus]:
+    return {entry.name: ModelStatus(model_status(entry)) for entry in entries}
 
 
 def model_of(entry: ModelEntry) -> Model:

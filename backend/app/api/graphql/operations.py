@@ -20,19 +20,20 @@ from app.api.graphql.platform import (
     request_of,
 )
 from app.api.graphql.request import Asking
-from app.api.models import owner
+from app.api.models import owner, visible, visible_entry
 from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from app.domain.ports import ModelLoader
+from app.domain.roles import Right
 from app.domain.streams import collect
 
 
 def _models(info: Asking) -> list[Model]:
-    return [model_of(entry) for entry in info.context.api.router.catalog.current.entries()]
+    return [model_of(entry) for entry in visible(info.context.api, info.context.principal)]
 
 
 def _model(info: Asking, id: strawberry.ID) -> Model | None:
     try:
-        return model_of(info.context.api.router.catalog.current.entry(id))
+        return model_of(visible_entry(info.context.api, info.context.principal, id))
     except ModelNotFound:
         return None
 
@@ -54,7 +55,7 @@ def _requests(info: Asking, last: int = 20) -> list[GenerationRequest]:
     if not 0 <= last <= limits.REQUESTS:
         raise InvalidRequest(f"`last` must lie between 0 and {limits.REQUESTS}.", param="last")
     principal = info.context.principal
-    only = None if "admin" in principal.roles else principal.id
+    only = None if principal.may(Right.SEE_REQUESTS) else principal.id
     return [request_of(call) for call in info.context.api.recent.last(last, only)]
 
 
@@ -84,7 +85,7 @@ class Query:
     )
     requests: list[GenerationRequest] = strawberry.field(
         resolver=_requests,
-        description="The last requests that ended, newest first: your own, or all for administrators.",
+        description="The last requests that ended, newest first: your own, or all for operators.",
     )
     explain: RequestExplanation | None = strawberry.field(
         resolver=_explain,
@@ -108,14 +109,12 @@ async def _generate_text(
 
 
 async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
-    info.context.require_admin()
     loader, name = owner(info.context.api, id, ModelLoader)
     await loader.load(name)
     return ModelStatusUpdate(id=id, status=ModelStatus.LOADED)
 
 
 async def _unload_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
-    info.context.require_admin()
     loader, name = owner(info.context.api, id, ModelLoader)
     await loader.unload(name)
     return ModelStatusUpdate(id=id, status=ModelStatus.UNLOADED)
@@ -129,8 +128,8 @@ class Mutation:
         "gives it piece by piece.",
     )
     load_model: ModelStatusUpdate = strawberry.field(
-        resolver=_load_model, description="Bring a model into memory. For administrators."
+        resolver=_load_model, description="Bring a model into memory. For operators."
     )
     unload_model: ModelStatusUpdate = strawberry.field(
-        resolver=_unload_model, description="Let a model go from memory. For administrators."
+        resolver=_unload_model, description="Let a model go from memory. For operators."
     )

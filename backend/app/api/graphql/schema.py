@@ -10,6 +10,7 @@ from strawberry.types import ExecutionContext
 
 from app.api.graphql import limits, measure
 from app.api.graphql.errors import INVALID, log_defects
+from app.api.graphql.guard import guard
 from app.api.graphql.operations import Mutation, Query
 from app.api.graphql.scalars import SCALARS
 from app.api.graphql.subscriptions import Subscription
@@ -56,4 +57,6 @@ def _check_named(asked: ExecutionContext) -> None:
 
 def build_schema() -> Schema:
     config = StrawberryConfig(scalar_map=SCALARS, disable_field_suggestions=True)
-    return Schema(Query, Mutation, Subscription, extensions=[Limits], config=config)
+    schema = Schema(Query, Mutation, Subscription, extensions=[Limits], config=config)
+    guard(schema._schema)
+    return schema

@@ -18,8 +18,8 @@ from app.api.graphql.errors import describe_refusal
 from app.api.graphql.front_end import FRONT_END
 from app.api.graphql.messages import PROTOCOL, ClientMessage, Complete, Init, Ping, Pong, Subscribe, credential_of
 from app.api.graphql.messages import decode as decode_message
+from app.api.graphql.request import Asked
 from app.domain.errors import InternalError, Overloaded, PlatformError, RateLimited, Unauthenticated
-from app.domain.principal import Principal
 
 if TYPE_CHECKING:
     from app.api.graphql.engine import Engine
@@ -127,15 +127,13 @@ class Socket:
             raise _Closed(4429, "Too many initialisation requests")
         try:
             self._key = credential_of(self._headers, message.payload or {})
-            self._principal()
+            await self._engine.api.policy().authenticator.authenticate(self._key)
         except Unauthenticated as error:
             raise _Closed(4403, f"Forbidden: {error.message}") from None
+        except PlatformError as error:
+            raise _Closed(1013, f"Try again later: {error.message}") from None
         self._initialised = True
         await self._tell({"type": "connection_ack"})
-
-    def _principal(self) -> Principal:
-        """Asked again for every operation: a key may be withdrawn while the socket stands."""
-        return self._engine.api.policy().authenticator.authenticate(self._key)
 
     async def _subscribe(self, message: Subscribe) -> None:
         if not self._initialised:
@@ -144,15 +142,16 @@ class Socket:
             raise _Closed(4409, f"Subscriber for {message.id} already exists")
         id = request_ids.request_id()
         try:
+            # For every operation anew: a key may be withdrawn while the socket stands.
+            asked = await self._engine.asked(self._key, id)
             self._check_room()
             message.payload.check()
-            principal = self._principal()
         except PlatformError as error:
             await self._tell(
                 {"id": message.id, "type": "error", "payload": [describe_refusal(error, id)]},
             )
             return
-        task = asyncio.create_task(self._run(message, principal, id))
+        task = asyncio.create_task(self._run(message, asked))
         self._running[message.id] = task
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -167,26 +166,26 @@ class Socket:
                 f"At most {limits.OPERATIONS} operations may run on one socket.", code="too_many_operations"
             )
 
-    async def _run(self, message: Subscribe, principal: Principal, id: str) -> None:
+    async def _run(self, message: Subscribe, asked: Asked) -> None:
         try:
-            last = await self._results(message, principal, id)
+            last = await self._results(message, asked)
         except OSError:
             # The client is gone; the receiving side hears of it too and ends everything.
             return
         except Exception:
-            logger.exception("request %s: defect", id)
+            logger.exception("request %s: defect", asked.id)
             defect = InternalError("The platform failed unexpectedly; its log tells more under this request id.")
-            last = {"type": "error", "payload": [describe_refusal(defect, id)]}
+            last = {"type": "error", "payload": [describe_refusal(defect, asked.id)]}
         # Before the last word, for the client may use the id again as soon as it has it.
         if self._running.get(message.id) is asyncio.current_task():
             del self._running[message.id]
         await self._tell({"id": message.id, **last})
 
-    async def _results(self, message: Subscribe, principal: Principal, id: str) -> dict[str, Any]:
+    async def _results(self, message: Subscribe, asked: Asked) -> dict[str, Any]:
         """Tell each result. Returns the message that ends the operation."""
-        async with self._engine.results(message.payload, self._engine.asked(principal, id)) as results:
+        async with self._engine.results(message.payload, asked) as results:
             async for result in results:
-                told = wire.answer(result, id)
+                told = wire.answer(result, asked.id)
                 if result.data is None and result.errors:
                     return {"type": "error", "payload": told["errors"]}
                 await self._tell({"id": message.id, "type": "next", "payload": told})

@@ -16,6 +16,7 @@ from app.api.graphql.models import ModelStatus, ModelStatusUpdate, statuses
 from app.api.graphql.outputs import Encoder, GenerationEvent
 from app.api.graphql.platform import Metrics, metrics_of
 from app.api.graphql.request import Asking
+from app.api.models import visible
 from app.domain.errors import InvalidRequest
 
 
@@ -39,14 +40,14 @@ async def _generate(
 
 
 async def _model_status_updates(info: Asking) -> AsyncGenerator[ModelStatusUpdate, None]:
-    catalog, ending = info.context.api.router.catalog, info.context.ending
+    api, ending = info.context.api, info.context.ending
     changed = asyncio.Event()
-    unwatch = catalog.watch(changed.set)
+    unwatch = api.router.catalog.watch(changed.set)
     told: dict[str, ModelStatus] = {}
     try:
         while True:
             changed.clear()
-            now = statuses(catalog.current)
+            now = statuses(visible(api, await info.context.again()))
             before, told = told, now
             for name, status in now.items():
                 if before.get(name) is not status:
@@ -69,6 +70,7 @@ async def _metrics(info: Asking, interval_seconds: float = 1.0) -> AsyncGenerato
     while not ending.is_set():
         if version != tally.version:
             version = tally.version
+            await info.context.again()
             yield metrics_of(tally.snapshot())
         await _within(ending, interval_seconds)
 

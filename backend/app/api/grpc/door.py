@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import grpc
 import msgspec
 
+from app.api.access import check_access, is_public
 from app.api.context import ApiContext
 from app.api.grpc import errors
 from app.api.identity import credential
@@ -35,10 +36,11 @@ ENDLESS = frozenset({"WatchModels", "GetMetrics", "ServerReflectionInfo"})
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`id` names the request."""
+    """`id` names the request. `again`: who asks now, for what goes on and on."""
 
     id: str
     principal: Principal
+    again: Callable[[], Awaitable[Principal]]
 
 
 _CALLER: ContextVar[Caller] = ContextVar("caller")
@@ -106,12 +108,13 @@ class Door(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _passed(self, service: str, method: str, rpc: Rpc) -> AsyncIterator[None]:
-        id = request_id(next(iter(sent(rpc, "x-request-id")), ""))
+        id = request_id(next(iter(_sent(rpc, "x-request-id")), ""))
         try:
-            if service == HEALTH:
+            if is_public(f"gRPC {service}/{method}"):
                 yield
                 return
-            _CALLER.set(Caller(id, self._admitted(rpc)))
+            _CALLER.set(await self._admitted(rpc, id, f"gRPC {service}/{method}"))
+            self._check_room()
             self._inside += 1
             try:
                 async with self._ending(method):
@@ -127,18 +130,26 @@ class Door(grpc.aio.ServerInterceptor):
             defect = InternalError("The platform failed unexpectedly; its log tells more under this request id.")
             await rpc.abort(*errors.encode(defect, id))
 
-    def _admitted(self, rpc: Rpc) -> Principal:
-        """Raises PermissionDenied, Unauthenticated, Overloaded."""
-        authenticator = self._context.policy().authenticator
-        if authenticator.open_to_all and not is_loopback(rpc.peer()):
+    async def _admitted(self, rpc: Rpc, id: str, route: str) -> Caller:
+        """Raises PermissionDenied, Unauthenticated, Unavailable."""
+        if self._context.policy().authenticator.open_to_all and not is_loopback(rpc.peer()):
             raise PermissionDenied(
                 "Without an API key the platform answers this machine only. Set LLM_PLATFORM_API_KEY."
             )
-        principal = authenticator.authenticate(credential(_only(rpc, "authorization"), _only(rpc, "x-api-key")))
+        key = credential(_only(rpc, "authorization"), _only(rpc, "x-api-key"))
+
+        async def again() -> Principal:
+            return await self._context.policy().authenticator.authenticate(key)
+
+        principal = await again()
+        check_access(principal, route)
+        return Caller(id, principal, again)
+
+    def _check_room(self) -> None:
+        """Raises Overloaded."""
         self._check_open()
         if self._inside >= self._room:
             raise Overloaded(f"{self._room} gRPC calls are under way already.", retry_after=1.0)
-        return principal
 
     def _check_open(self) -> None:
         """Raises Overloaded. While the integration starts, its state does not say yet that it serves."""
@@ -172,14 +183,14 @@ def _stopping() -> Overloaded:
     return Overloaded("The platform's gRPC server is stopping.", code="stopping", retry_after=1.0)
 
 
-def sent(rpc: Rpc, name: str) -> list[str]:
+def _sent(rpc: Rpc, name: str) -> list[str]:
     """The metadata's values of that name; those of names in -bin, which are bytes, are not looked for here."""
     return [str(value) for key, value in rpc.invocation_metadata() or () if key == name]
 
 
 def _only(rpc: Rpc, name: str) -> str | None:
     """Raises Unauthenticated for two that differ."""
-    values = set(sent(rpc, name))
+    values = set(_sent(rpc, name))
     if len(values) > 1:
         raise Unauthenticated(f"'{name}' was sent with different values: send one.", code="invalid_api_key")
     return values.pop() if values else None

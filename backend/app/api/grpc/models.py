@@ -8,9 +8,9 @@ from app.api.grpc.decode import model_name
 from app.api.grpc.door import Rpc, caller
 from app.api.grpc.generated.llm_platform.v1 import models_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
-from app.api.identity import check_administrator
-from app.api.models import owner
+from app.api.models import owner, visible
 from app.domain.ports import ModelLoader
+from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
 
@@ -19,40 +19,39 @@ class Models(models_pb2_grpc.ModelsServicer):
         self._context = context
 
     async def ListModels(self, request: pb.ListModelsRequest, rpc: Rpc) -> pb.ListModelsReply:  # noqa: N802
-        return pb.ListModelsReply(models=self._now().values())
+        return pb.ListModelsReply(models=self._now(caller().principal).values())
 
     async def WatchModels(self, request: pb.WatchModelsRequest, rpc: Rpc) -> None:  # noqa: N802
         """Pictures are compared, not events queued: a slow reader costs nothing but what it misses."""
         changed = asyncio.Event()
         forget = self._context.router.catalog.watch(changed.set)
         try:
-            told = self._now()
+            asking = caller()
+            told = self._now(asking.principal)
             for change in changes({}, told):
                 await rpc.write(change)
             await rpc.write(pb.ModelChange(kind=pb.ModelChange.KIND_COMPLETE))
             while True:
                 await changed.wait()
                 changed.clear()
-                before, told = told, self._now()
+                before, told = told, self._now(await asking.again())
                 for change in changes(before, told):
                     await rpc.write(change)
         finally:
             forget()
 
     async def LoadModel(self, request: pb.LoadModelRequest, rpc: Rpc) -> pb.LoadModelReply:  # noqa: N802
-        check_administrator(caller().principal)
         loader, model = owner(self._context, model_name(request.model), ModelLoader)
         await loader.load(model)
         return pb.LoadModelReply()
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, rpc: Rpc) -> pb.UnloadModelReply:  # noqa: N802
-        check_administrator(caller().principal)
         loader, model = owner(self._context, model_name(request.model), ModelLoader)
         await loader.unload(model)
         return pb.UnloadModelReply()
 
-    def _now(self) -> dict[str, pb.Model]:
-        return {entry.name: encode_model(entry) for entry in self._context.router.catalog.current.entries()}
+    def _now(self, principal: Principal) -> dict[str, pb.Model]:
+        return {entry.name: encode_model(entry) for entry in visible(self._context, principal)}
 
 
 def changes(before: Mapping[str, pb.Model], now: Mapping[str, pb.Model]) -> Iterator[pb.ModelChange]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -13,6 +13,7 @@ from app.api.rest import failures, openapi
 from app.api.rest.anthropic import count_tokens
 from app.api.rest.anthropic import dialect as anthropic
 from app.api.rest.anthropic import models as anthropic_models
+from app.api.rest.context import admitted
 from app.api.rest.front_door import FrontDoor
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
@@ -26,12 +27,15 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
 
     It has no lifespan of its own: app.main starts and stops the platform around it.
     """
-    app = FastAPI(title="LLM Platform", version=__version__, docs_url="/docs", redoc_url=None)
+    app = FastAPI(
+        title="LLM Platform",
+        version=__version__,
+        docs_url="/docs",
+        redoc_url=None,
+        dependencies=[Depends(admitted)],
+    )
     app.state.api = context
-    hot: dict[str, ASGIApp] = {path: _endpoint(dialect, context) for path, dialect in PATHS.items()}
-    # Clients that come from LiteLLM may leave the version out.
-    hot |= {path.removeprefix("/v1"): endpoint for path, endpoint in hot.items()}
-    hot[anthropic.PATH] = _endpoint(anthropic.MESSAGES, context)
+    hot: dict[str, ASGIApp] = {path: _endpoint(path, dialect, context) for path, dialect in _dialects().items()}
     hot[responses.PATH] = responses.endpoint(context)
     app.router.routes.extend(
         Route(path, endpoint, methods=["POST"], include_in_schema=False) for path, endpoint in hot.items()
@@ -53,7 +57,13 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
     return FrontDoor(hot, app, context.policy, mounts or {})
 
 
-def _endpoint(dialect: Dialect, context: ApiContext) -> InferenceEndpoint:
+def _dialects() -> Mapping[str, Dialect]:
+    """By path. Clients that come from LiteLLM may leave the version out."""
+    without_version = {path.removeprefix("/v1"): dialect for path, dialect in PATHS.items()}
+    return {**PATHS, **without_version, anthropic.PATH: anthropic.MESSAGES}
+
+
+def _endpoint(path: str, dialect: Dialect, context: ApiContext) -> InferenceEndpoint:
     return InferenceEndpoint(
-        dialect, context.router.open, context.policy, partial(context.check_serving, dialect.name)
+        path, dialect, context.router.open, context.policy, partial(context.check_serving, dialect.name)
     )

@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.api.access import check_access, is_public
 from app.api.asgi import headers_of, identify
 from app.api.context import ApiContext
-from app.api.identity import check_administrator
-from app.domain.principal import Principal
+from app.domain.principal import ANONYMOUS, Principal
 
 
 def api_context(request: Request) -> ApiContext:
@@ -18,18 +18,14 @@ def api_context(request: Request) -> ApiContext:
 Context = Annotated[ApiContext, Depends(api_context)]
 
 
-def authenticated(request: Request, context: Context) -> Principal:
-    """Every route but the probes depends on this. Raises Unauthenticated."""
-    return identify(headers_of(request.scope), context.policy())
+async def admitted(request: Request, context: Context) -> Principal:
+    """Every route depends on this, by way of the application. Raises Unauthenticated, PermissionDenied."""
+    route = f"{request.method} {request.scope['route'].path}"
+    if is_public(route):
+        return ANONYMOUS
+    principal = await identify(headers_of(request.scope), context.policy())
+    check_access(principal, route)
+    return principal
 
 
-Caller = Annotated[Principal, Depends(authenticated)]
-
-
-def administrator(caller: Caller) -> Principal:
-    """Raises PermissionDenied."""
-    check_administrator(caller)
-    return caller
-
-
-Administrator = Annotated[Principal, Depends(administrator)]
+Caller = Annotated[Principal, Depends(admitted)]

@@ -19,7 +19,6 @@ _EXPOSED = (
     "x-llm-provider",
     "x-llm-attempts",
     "x-llm-overhead-ms",
-    "x-llm-queue-ms",
     "retry-after",
 )
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qsl
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.access import check_access
 from app.api.asgi import CLOSES_ITSELF, deny_websocket, headers_of, send_json, sent_key
 from app.api.context import ApiContext
 from app.api.websocket.chat import NAME, ChatSession
@@ -27,7 +28,7 @@ def websocket_endpoints(
     """By path."""
 
     def models(socket: Socket) -> Session:
-        return FeedSession(model_frames(context.router.catalog), socket)
+        return FeedSession(model_frames(context, socket.principal), socket)
 
     def metrics(socket: Socket) -> Session:
         return FeedSession(metric_frames(context.tally, metrics_seconds), socket)
@@ -36,11 +37,14 @@ def websocket_endpoints(
         return ChatSession(context, socket)
 
     sessions = {"/ws/chat": chat, "/ws/models": models, "/ws/metrics": metrics}
-    return {path: Endpoint(context, session, patience) for path, session in sessions.items()}
+    return {path: Endpoint(path, context, session, patience) for path, session in sessions.items()}
 
 
 class Endpoint:
-    def __init__(self, context: ApiContext, session: Callable[[Socket], Session], patience: float) -> None:
+    def __init__(
+        self, path: str, context: ApiContext, session: Callable[[Socket], Session], patience: float
+    ) -> None:
+        self._route = f"WebSocket {path}"
         self._context = context
         self._session = session
         self._patience = patience
@@ -51,12 +55,12 @@ class Endpoint:
             return
         await receive()
         try:
-            front_end, key = self._front_end(), self._key(scope)
+            front_end, key = self._front_end(), await self._key(scope)
         except PlatformError as error:
             await deny_websocket(send, error)
             return
         scope["state"][CLOSES_ITSELF] = True
-        socket = Socket(receive, Outbox(send), self._context.policy, key, self._patience)
+        socket = Socket(self._route, receive, Outbox(send), self._context.policy, key, self._patience)
         with front_end.holding(socket):
             await send({"type": "websocket.accept"})
             await socket.run(self._session(socket))
@@ -71,8 +75,8 @@ class Endpoint:
             raise stopping()
         return front_end
 
-    def _key(self, scope: Scope) -> str | None:
-        """The key in the headers, checked; None when it is still to come. Raises Unauthenticated."""
+    async def _key(self, scope: Scope) -> str | None:
+        """The key in the headers, checked; None when it is still to come. Raises what checking it raises."""
         query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         if any(name.lower().replace("-", "").replace("_", "") in _KEY_NAMES for name, _ in query):
             raise Unauthenticated(
@@ -82,7 +86,7 @@ class Endpoint:
             )
         key = sent_key(headers_of(scope))
         if key is not None:
-            self._context.policy().authenticator.authenticate(key)
+            check_access(await self._context.policy().authenticator.authenticate(key), self._route)
         return key
 
 

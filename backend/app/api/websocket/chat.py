@@ -89,8 +89,8 @@ class ChatSession:
 
     async def _begin(self, frame: Frame) -> None:
         self._check_serving(NAME)
+        principal = await self._socket.principal()
         self._socket.check_taking()
-        principal = self._socket.principal()
         if frame.id is not None and frame.id in self._running:
             taken = Conflict(f"'{frame.id}' is under way on this socket already.", code="duplicate_id", param="id")
             # Under that id it would read as the end of the call that has it.
@@ -120,9 +120,7 @@ class ChatSession:
         )
         turn = self._conversation.begin(messages) if keeps else None
         id = call.id if frame.id is None else frame.id
-        answer = Answer(id, call, self._socket.outbox)
-        call.queued = answer.queued
-        running = self._running[id] = Running(id, answer, call, turn)
+        running = self._running[id] = Running(id, Answer(id, call, self._socket.outbox), call, turn)
         running.task = task = asyncio.create_task(self._run(running))
         self._tasks.add(task)
         task.add_done_callback(self._ended)

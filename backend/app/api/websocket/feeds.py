@@ -2,18 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
 import msgspec
 
-from app.api.models import model_status
+from app.api.context import ApiContext
+from app.api.models import model_status, visible
 from app.api.websocket.frames import Frame
 from app.api.websocket.outbox import ClientGone
 from app.api.websocket.socket import Socket
 from app.domain.errors import InvalidRequest, PlatformError
-from app.inference.catalog import Catalog, LiveCatalog
+from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 from app.inference.tally import Figures, Tally
 
@@ -58,25 +59,31 @@ class FeedSession:
         try:
             async with aclosing(self._frames):
                 async for frame in self._frames:
+                    await self._socket.principal()
                     await self._socket.outbox.send(frame)
         except ClientGone:
             return
+        except PlatformError as error:
+            await self._socket.turn_away(error)
         except Exception:
             logger.exception("defect in a WebSocket feed")
             await self._socket.outbox.close(INTERNAL_ERROR, "the platform failed unexpectedly")
 
 
-async def model_frames(catalog: LiveCatalog) -> Frames:
-    """A snapshot, then each model that comes, changes or goes (its status is then `removed`)."""
+async def model_frames(context: ApiContext, who: Callable[[], Awaitable[Principal]]) -> Frames:
+    """A snapshot, then each model that comes, changes or goes (its status is then `removed`).
+
+    `who` tells who looks at it.
+    """
     changed = asyncio.Event()
-    unwatch = catalog.watch(changed.set)
+    unwatch = context.router.catalog.watch(changed.set)
     try:
-        shown = _models(catalog.current)
+        shown = _models(visible(context, await who()))
         yield {"type": "snapshot", "models": list(shown.values())}
         while True:
             await changed.wait()
             changed.clear()
-            before, shown = shown, _models(catalog.current)
+            before, shown = shown, _models(visible(context, await who()))
             for name, model in shown.items():
                 if before.get(name) != model:
                     yield {"type": "change", "model": model}
@@ -97,8 +104,8 @@ async def metric_frames(tally: Tally, seconds: float = METRICS_SECONDS) -> Frame
             yield {"type": "change", "metrics": _changed(before, shown)}
 
 
-def _models(catalog: Catalog) -> dict[str, dict[str, Any]]:
-    return {entry.name: _model(entry) for entry in catalog.entries()}
+def _models(entries: Iterable[ModelEntry]) -> dict[str, dict[str, Any]]:
+    return {entry.name: _model(entry) for entry in entries}
 
 
 def _model(entry: ModelEntry) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from starlette.types import Receive
 
+from app.api.access import check_access
 from app.api.policy import ApiPolicy
 from app.api.websocket.frames import Frame, decode, error_frame
 from app.api.websocket.outbox import ClientGone, Outbox
@@ -40,11 +41,20 @@ class Session(Protocol):
 
 
 class Socket:
-    """`key`: what came in the headers. A socket without one has `patience` seconds to send it in an auth frame."""
+    """`key`: what came in the headers. A socket without one has `patience` seconds to send it in an auth frame.
+    `route`: as the table of access names it.
+    """
 
     def __init__(
-        self, receive: Receive, outbox: Outbox, policy: Callable[[], ApiPolicy], key: str | None, patience: float
+        self,
+        route: str,
+        receive: Receive,
+        outbox: Outbox,
+        policy: Callable[[], ApiPolicy],
+        key: str | None,
+        patience: float,
     ) -> None:
+        self._route = route
         self.outbox = outbox
         self._receive = receive
         self._policy = policy
@@ -54,9 +64,16 @@ class Socket:
         self._draining = False
         self._closing: asyncio.Task[None] | None = None
 
-    def principal(self) -> Principal:
-        """Asked for each call: a key that is taken back stops working here too. Raises Unauthenticated."""
-        return self._policy().authenticator.authenticate(self._key)
+    async def principal(self) -> Principal:
+        """Asked for each call: a key that is taken back stops working here too. Raises Unauthenticated,
+        PermissionDenied, Unavailable.
+        """
+        return await self._admit(self._key)
+
+    async def _admit(self, key: str | None) -> Principal:
+        principal = await self._policy().authenticator.authenticate(key)
+        check_access(principal, self._route)
+        return principal
 
     def check_taking(self) -> None:
         """Raises Overloaded once the platform is stopping."""
@@ -97,9 +114,12 @@ class Socket:
 
     async def _admitted(self) -> bool:
         try:
-            self.principal()
+            await self.principal()
         except Unauthenticated:
             pass
+        except PlatformError as error:
+            await self.turn_away(error)
+            return False
         else:
             return True
         try:
@@ -109,18 +129,16 @@ class Socket:
                     return False
                 await self._authenticate(decode(message, self._policy().json_depth))
         except TimeoutError:
-            await self._turn_away(
-                Unauthenticated(f"No key came within {self._patience:g} s.", code="auth_timeout")
-            )
+            await self.turn_away(Unauthenticated(f"No key came within {self._patience:g} s.", code="auth_timeout"))
         except PlatformError as error:
-            await self._turn_away(error)
+            await self.turn_away(error)
         else:
             return True
         return False
 
-    async def _turn_away(self, error: PlatformError) -> None:
+    async def turn_away(self, error: PlatformError) -> None:
         await self.outbox.send(error_frame(None, error))
-        await self.outbox.close(POLICY_VIOLATION, "not authenticated")
+        await self.outbox.close(POLICY_VIOLATION, "not admitted")
 
     async def _take(self, session: Session, message: Mapping[str, Any]) -> None:
         id = None
@@ -151,7 +169,7 @@ class Socket:
             )
         if type(key) is not str:
             raise InvalidRequest("'key': expected a string.", code="invalid_type", param="key")
-        self._policy().authenticator.authenticate(key)
+        await self._admit(key)
         self._key = key
         await self.outbox.send({"type": "authenticated"})
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.accounts.keys.text import new_key
 from app.api.identity import Authenticator, credential
-from app.domain.errors import Unauthenticated
+from app.domain.errors import Unauthenticated, Unavailable
 
 
 @pytest.mark.parametrize(
@@ -31,12 +32,26 @@ def test_what_is_no_credential_is_refused(authorization: str, api_key: str | Non
 
 
 @pytest.mark.parametrize("key", [None, "", "wrong", "master-key-", "MASTER-KEY", "master-ke", "ключ", "\udcff"])
-def test_only_the_exact_key_passes(key: str | None) -> None:
+async def test_only_the_exact_key_passes(key: str | None) -> None:
     with pytest.raises(Unauthenticated) as caught:
-        Authenticator("master-key").authenticate(key)
+        await Authenticator("master-key").authenticate(key)
     assert "master-key" not in str(caught.value)
 
 
-def test_the_right_key_is_the_operator_and_without_a_key_everybody_is_local() -> None:
-    assert Authenticator("master-key").authenticate("master-key").id == "operator"
-    assert Authenticator(None).authenticate("anything").id == "local"
+async def test_the_right_key_is_the_operator_and_without_a_key_everybody_is_local() -> None:
+    assert (await Authenticator("master-key").authenticate("master-key")).id == "operator"
+    assert (await Authenticator(None).authenticate("anything")).id == "local"
+
+
+async def test_what_looks_like_a_virtual_key_is_never_the_local_operator() -> None:
+    """Also where no other key is asked for: its limits would be lost."""
+    key = new_key()
+    with pytest.raises(Unauthenticated):
+        await Authenticator(None).authenticate(key[:-1])
+    with pytest.raises(Unavailable):
+        await Authenticator(None).authenticate(key)
+
+
+async def test_a_master_key_may_look_like_a_virtual_one() -> None:
+    key = new_key()
+    assert (await Authenticator(key).authenticate(key)).id == "operator"

@@ -88,7 +88,7 @@ CASES = [
     (
         "_env_file: /etc/passwd",
         [
-            f"{NAME}:1: unknown field '_env_file'; the fields are env, log_level, data_dir, server, limits, "
+            f"{NAME}:1: unknown field '_env_file'; the fields are env, log_level, data_dir, server, auth, limits, "
             "timeouts, front_ends, integrations, models, aliases, routing, cache, prices"
         ],
     ),

@@ -34,7 +34,7 @@ async def count_tokens(request: Request, context: Context, caller: Caller) -> Re
     head = wire.peek_count(body)
     ids = id_headers(request.headers)
     encoded = Encoded(wire.FORMAT, body, wire.splice, kept(headers, KEPT_HEADERS))
-    exact = await count_exactly(context, head.model, encoded, decode, ids["request-id"])
+    exact = await count_exactly(context, caller, head.model, encoded, decode, ids["request-id"])
     if exact is not None:
         return JSON({"input_tokens": exact}, headers={**ids, COUNT_HEADER: "exact"})
     found = {"input_tokens": estimate_tokens(decode(body)), "estimated": True}

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api.models import visible, visible_entry
 from app.api.rest.anthropic.answers import VERSION, id_headers
 from app.api.rest.anthropic.dialect import FRONT_END
 from app.api.rest.context import Caller, Context
@@ -46,7 +47,7 @@ async def list_models(
 ) -> Response:
     """One page. Without `limit` it holds every model: the platform has few, and clients seldom turn pages."""
     context.check_serving(FRONT_END)
-    entries = context.router.catalog.current.entries()
+    entries = visible(context, caller)
     page = _page([entry.name for entry in entries], limit, after_id, before_id)
     shown = [_model(entry) for entry in entries[page]]
     body = {
@@ -61,7 +62,7 @@ async def list_models(
 @router.get("/v1/models/{model:path}")
 async def retrieve_model(model: str, request: Request, context: Context, caller: Caller) -> Response:
     context.check_serving(FRONT_END)
-    return JSON(_model(context.router.catalog.current.entry(model)), headers=id_headers(request.headers))
+    return JSON(_model(visible_entry(context, caller, model)), headers=id_headers(request.headers))
 
 
 def _page(names: list[str], limit: int, after: str | None, before: str | None) -> slice:

@@ -5,6 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
+from app.api.models import visible, visible_entry
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.rest.openai.switch import openai_api_serves
@@ -15,13 +16,12 @@ router = APIRouter(tags=["OpenAI"], dependencies=[Depends(openai_api_serves)])
 
 @router.get("/v1/models", summary="List models")
 async def list_models(context: Context, caller: Caller) -> Response:
-    entries = context.router.catalog.current.entries()
-    return JSON({"object": "list", "data": [_model(entry) for entry in entries]})
+    return JSON({"object": "list", "data": [_model(entry) for entry in visible(context, caller)]})
 
 
 @router.get("/v1/models/{model:path}", summary="Retrieve a model")
 async def retrieve_model(model: str, context: Context, caller: Caller) -> Response:
-    return JSON(_model(context.router.catalog.current.entry(model)))
+    return JSON(_model(visible_entry(context, caller, model)))
 
 
 def _model(entry: ModelEntry) -> dict[str, Any]:

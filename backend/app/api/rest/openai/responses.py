@@ -41,4 +41,6 @@ def response_state(context: ApiContext) -> ResponseState:
 
 def endpoint(context: ApiContext) -> InferenceEndpoint:
     state = response_state(context)
-    return InferenceEndpoint(RESPONSES, state.open, context.policy, partial(context.check_serving, RESPONSES.name))
+    return InferenceEndpoint(
+        PATH, RESPONSES, state.open, context.policy, partial(context.check_serving, RESPONSES.name)
+    )

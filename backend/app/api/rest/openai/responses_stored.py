@@ -84,7 +84,7 @@ async def count_input_tokens(request: Request, context: Context, caller: Caller)
         raise InvalidRequest("'input' has to be a text or an array of items.", param="input")
     if fields.get("model") is not None:
         encoded = Encoded(wire.FORMAT, body, wire.splice)
-        exact = await count_exactly(context, wire.peek(body).model, encoded, decode)
+        exact = await count_exactly(context, caller, wire.peek(body).model, encoded, decode)
         if exact is not None:
             return JSON({"object": "response.input_tokens", "input_tokens": exact})
     tokens = estimate_tokens(decode(body))

@@ -3,12 +3,12 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.rest.context import Administrator, Context
+from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 
 router = APIRouter(tags=["Administration"])
 
 
 @router.post("/admin/reload", summary="Apply the configuration anew")
-async def reload(context: Context, caller: Administrator) -> Response:
+async def reload(context: Context, caller: Caller) -> Response:
     return JSON(await context.reload())

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.context import ApiContext
-from app.api.rest.context import Administrator, Caller, Context
+from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.core.integration_framework import (
     IntegrationDisabled,
@@ -51,7 +51,7 @@ async def one(name: str, context: Context, caller: Caller) -> Response:
 
 
 @router.post("/{name}/restart", summary="Stop one integration and start it anew")
-async def restart(name: str, context: Context, caller: Administrator) -> Response:
+async def restart(name: str, context: Context, caller: Caller) -> Response:
     _status_of(context, name)
     try:
         await context.manager.restart(name)

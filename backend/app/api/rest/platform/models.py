@@ -11,9 +11,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.models import owner
+from app.api.models import owner, visible
 from app.api.rest.bodies import read_value
-from app.api.rest.context import Administrator, Caller, Context
+from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.domain.errors import InternalError, PlatformError
 from app.domain.models import PullProgress
@@ -28,7 +28,7 @@ class ModelName(msgspec.Struct, forbid_unknown_fields=True):
     model: str
 
 
-async def named_model(request: Request, context: Context, caller: Administrator) -> ModelName:
+async def named_model(request: Request, context: Context, caller: Caller) -> ModelName:
     """The body, read only once the caller is known: FastAPI would read any size of it first."""
     return await read_value(request, context.policy(), ModelName)
 
@@ -46,7 +46,7 @@ async def list_models(context: Context, caller: Caller) -> Response:
             "available": target.serving,
             **({} if target.price is None else {"price": target.price}),
         }
-        for entry in context.router.catalog.current.entries()
+        for entry in visible(context, caller)
         for target in entry.targets
         if target.known
     ]
@@ -76,7 +76,7 @@ async def unload(name: Named, context: Context) -> Response:
 
 
 @router.delete("/{model:path}", summary="Delete a model from its store")
-async def delete(model: str, context: Context, caller: Administrator) -> Response:
+async def delete(model: str, context: Context, caller: Caller) -> Response:
     store, own_name = owner(context, model, ModelStore)
     await store.delete(own_name)
     return JSON({"model": model, "deleted": True})

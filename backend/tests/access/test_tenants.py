@@ -1,0 +1,119 @@
+"""Two tenants, and every route by which one could come upon what is the other's: nothing of it is ever told.
+
+A new route must be put either among those that hold objects of a tenant, with how it is asked for a foreign one,
+or among those that hold none.
+"""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import msgspec
+import pytest
+import pytest_asyncio
+
+from app.api.access import ROUTES
+from app.domain.roles import Right
+from tests.servers.raw_client import get, post
+from tests.servers.whole_platform import Whole, whole_platform
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SECRET = "the-colour-of-anns-door"
+
+
+class Tenants(msgspec.Struct):
+    """Ann has these; bob asks for them. `call` is the id of a request of hers."""
+
+    whole: Whole
+    response: str
+    call: str
+
+    @property
+    def bob(self) -> dict[str, str]:
+        return self.whole.header("bob")
+
+    async def get(self, path: str, method: str = "GET") -> str:
+        reply = await get(self.whole.port, path, self.bob, method=method)
+        assert reply.status in {200, 404}, reply
+        return reply.body.decode()
+
+    async def post(self, path: str, **body: object) -> str:
+        reply = await post(self.whole.port, path, body, self.bob)
+        assert reply.status in {200, 400, 404}, reply
+        return reply.body.decode()
+
+    async def graphql(self, query: str) -> str:
+        return await self.post("/graphql", query=query)
+
+
+Told = Callable[[Tenants], Awaitable[str]]
+
+WITH_OBJECTS: Mapping[str, Told] = {
+    "GET /v1/responses/{id}": lambda each: each.get(f"/v1/responses/{each.response}"),
+    "DELETE /v1/responses/{id}": lambda each: each.get(f"/v1/responses/{each.response}", "DELETE"),
+    "GET /v1/responses/{id}/input_items": lambda each: each.get(f"/v1/responses/{each.response}/input_items"),
+    "POST /v1/responses": lambda each: each.post(
+        "/v1/responses", model="echo", input="go on", previous_response_id=each.response
+    ),
+    "POST /v1/responses/input_tokens": lambda each: each.post(
+        "/v1/responses/input_tokens", input="go on", previous_response_id=each.response
+    ),
+    "GET /v1/requests/{id}/explain": lambda each: each.get(f"/v1/requests/{each.call}/explain"),
+    "GraphQL Query.explain": lambda each: each.graphql(f'{{ explain(id: "{each.call}") {{ id model }} }}'),
+    "GraphQL Query.requests": lambda each: each.graphql("{ requests(last: 100) { id model } }"),
+}
+
+_OF_THE_PLATFORM = {None, Right.SEE_MODELS, Right.SEE_PLATFORM, Right.RUN_PLATFORM}
+"""What needs one of these shows, or moves, what belongs to no tenant."""
+
+WITHOUT_OBJECTS = {
+    # Answers are made for whoever asks, and given to nobody else.
+    "POST /v1/chat/completions",
+    "POST /v1/completions",
+    "POST /v1/embeddings",
+    "POST /chat/completions",
+    "POST /completions",
+    "POST /embeddings",
+    "POST /v1/messages",
+    "POST /v1/messages/count_tokens",
+    "GraphQL Mutation.generateText",
+    "GraphQL Subscription.generate",
+    "gRPC llm_platform.v1.Inference/Chat",
+    "gRPC llm_platform.v1.Inference/ChatUnary",
+    "gRPC llm_platform.v1.Inference/Embed",
+    "WebSocket /ws/chat",
+    *(route for route, right in ROUTES.items() if right in _OF_THE_PLATFORM),
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def tenants(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tenants]:
+    async with whole_platform(tmp_path_factory.mktemp("tenants")) as whole:
+        for holder in ("ann", "bob"):
+            await whole.issue(holder)
+        body = {"model": "echo", "input": SECRET}
+        reply = await post(whole.port, "/v1/responses", body, {**whole.header("ann"), "x-request-id": SECRET})
+        assert reply.status == 200, reply
+        yield Tenants(whole, reply.json()["id"], SECRET)
+
+
+async def test_every_route_is_among_those_with_objects_or_among_those_without(tenants: Tenants) -> None:
+    assert not WITH_OBJECTS.keys() & WITHOUT_OBJECTS
+    assert WITH_OBJECTS.keys() | WITHOUT_OBJECTS == ROUTES.keys()
+
+
+@pytest.mark.parametrize("route", WITH_OBJECTS)
+async def test_nothing_of_anothers_is_told(tenants: Tenants, route: str) -> None:
+    told = await WITH_OBJECTS[route](tenants)
+    # What bob said himself may come back to him.
+    assert SECRET not in told.replace(json.dumps(tenants.call), "").replace(f"'{tenants.call}'", "")
+
+
+async def test_what_is_ones_own_is_told(tenants: Tenants) -> None:
+    """Else the test above would find nothing to find."""
+    ann, port = tenants.whole.header("ann"), tenants.whole.port
+    for path in (f"/v1/responses/{tenants.response}", f"/v1/responses/{tenants.response}/input_items"):
+        assert SECRET in (await get(port, path, ann)).body.decode()
+    assert (await get(port, f"/v1/requests/{tenants.call}/explain", ann)).status == 200
+    told = (await post(port, "/graphql", {"query": "{ requests { id } }"}, ann)).json()
+    assert [each["id"] for each in told["data"]["requests"]] == [SECRET]
