@@ -60,7 +60,7 @@ def _facts(found: "Explanation") -> Iterator[tuple[str, str]]:
 
 
 def _policy(policy: "Policy") -> str:
-    said = [policy.strategy, f"{policy.retries} further tries"]
+    said = [policy.strategy, "1 retry" if policy.retries == 1 else f"{policy.retries} retries"]
     said += [f"hedged after {policy.hedge_after:g} s"] if policy.hedge_after else []
     kinds = (
         ("fallbacks", policy.fallbacks),

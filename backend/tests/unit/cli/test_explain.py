@@ -50,7 +50,7 @@ def test_for_people(platform: FakePlatform, command: Command) -> None:
     for row in (
         ["REQUEST", "req-1"],
         ["asked for", "fast: a configured model"],
-        ["policy", "cheapest; 1 further tries; hedged after 0.5 s; fallbacks: spare"],
+        ["policy", "cheapest; 1 retry; hedged after 0.5 s; fallbacks: spare"],
         ["prompt", "about 9000 tokens"],
         ["outcome", "ok"],
         ["times", "800.0 ms in all, 735.0 ms to the first piece, 20.0 ms in line"],
