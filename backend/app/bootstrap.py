@@ -12,6 +12,7 @@ import msgspec
 
 from app.accounts.accounts import Accounts
 from app.accounts.keys.digests import Digests, digests_of
+from app.accounts.usage.ledger import Ledger
 from app.api.context import ApiContext
 from app.api.front_end import Drains
 from app.api.graphql.app import PATH as GRAPHQL
@@ -39,11 +40,12 @@ from app.inference.recent import RecentCalls
 from app.inference.request_log import RequestLog
 from app.inference.router import Router
 from app.inference.stages.access import check_models
-from app.inference.stages.account import Account
+from app.inference.stages.account import Account, Sink
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
+from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
 
@@ -55,6 +57,7 @@ _FIXED = (
     "auth.key_secret",
     "limits.header_seconds",
     "limits.websocket_bytes",
+    "usage.enabled",
 )
 """Settings that a reload can't change."""
 
@@ -91,13 +94,14 @@ class Platform:
         self.settings = self._loaded.settings
         self._began_with = self.settings
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
+        self.accounts = Accounts(lambda: self.manager.providing(SqlDatabase), digests(self.settings))
+        self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
         self.router = self._make_router(tally, recent)
-        self.accounts = Accounts(lambda: self.manager.providing(SqlDatabase), digests(self.settings))
         self._refusals = Refusals()
         self.policy = self._api_policy(self.settings)
         context = ApiContext(
@@ -116,8 +120,18 @@ class Platform:
 
     def _make_router(self, tally: Tally, recent: RecentCalls) -> Router:
         catalog = LiveCatalog(self._sources, routing(self.settings))
-        account = Account([self._request_log, tally.ended, recent, self._explained], [tally.began])
+        sinks: list[Sink] = [self._request_log, tally.ended, recent, self._explained]
+        if self.ledger is not None:
+            sinks.append(recorder(self.ledger))
+        account = Account(sinks, [tally.began])
         return Router(catalog, call_stages=[account, check_models, Guard(catalog)], attempt_stages=[keep_time])
+
+    def _make_ledger(self) -> Ledger | None:
+        """None where nothing is to be kept, or there is no database for it."""
+        databases = [each for each in integration_configs(self.settings) if each.effective_kind == "database"]
+        if not self.settings.usage.enabled or not any(each.enabled for each in databases):
+            return None
+        return ledger_of(lambda: self.settings, self.accounts.store)
 
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
@@ -127,6 +141,8 @@ class Platform:
         await self._siblings.listen(self._explainer.answer)
         await self.manager.start(grace=START_GRACE)
         await self.accounts.start()
+        if self.ledger is not None:
+            self.ledger.start()
         self._started = True
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
@@ -153,7 +169,11 @@ class Platform:
         for task in self._tasks:
             task.cancel()
         await self.accounts.stop()
+        if self.ledger is not None:
+            await self.ledger.stop()
         await self.manager.stop()
+        if self.ledger is not None:
+            self.ledger.close()
         await self._siblings.close()
         self._request_log.flush()
         set_integration_manager(None)

@@ -7,6 +7,7 @@ seconds. A table has one name for one thing in all of them: `key_id`, `version`,
 from sqlalchemy import (
     JSON,
     BigInteger,
+    Boolean,
     Column,
     Double,
     ForeignKey,
@@ -90,3 +91,88 @@ AUDIT = Table(
     Column("front_end", String(64), nullable=False),
 )
 Index(None, AUDIT.c.at)
+
+# The ledger: a row a call, and one for each upstream request. `at` stands first in their keys, for both are read
+# and dropped by time: PostgreSQL keeps a month in a partition of its own. Money is in billionths of a US dollar.
+REQUESTS = Table(
+    "requests",
+    METADATA,
+    Column("at", Double, primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("request_id", String(255), nullable=False),
+    Column("principal", String(255), nullable=False),
+    Column("key_id", String(32)),
+    Column("team", String(255)),
+    Column("tier", String(64)),
+    Column("front_end", String(64), nullable=False),
+    Column("operation", String(32), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("integration", String(64)),
+    Column("target_model", String(255)),
+    Column("attempts", Integer, nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("cached", String(16)),
+    Column("stream", Boolean, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("first_event_seconds", Double),
+    Column("estimated", Boolean, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("cost", BigInteger),
+    postgresql_partition_by="RANGE (at)",
+    sqlite_with_rowid=False,
+)
+ATTEMPTS = Table(
+    "attempts",
+    METADATA,
+    Column("at", Double, primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("integration", String(64), nullable=False),
+    Column("model", String(255), nullable=False),
+    Column("outcome", String(32), nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("waited", Double, nullable=False),
+    postgresql_partition_by="RANGE (at)",
+    sqlite_with_rowid=False,
+)
+
+# Sums of the calls by hour, for whoever asks about usage. What a call lacks is "". `hour` counts from 1970.
+USAGE_HOURS = Table(
+    "usage_hours",
+    METADATA,
+    Column("hour", Integer, primary_key=True, autoincrement=False),
+    Column("principal", String(255), primary_key=True),
+    Column("key_id", String(32), primary_key=True),
+    Column("team", String(255), primary_key=True),
+    Column("model", String(255), primary_key=True),
+    Column("integration", String(64), primary_key=True),
+    Column("front_end", String(64), primary_key=True),
+    Column("requests", BigInteger, nullable=False),
+    Column("errors", BigInteger, nullable=False),
+    Column("cancelled", BigInteger, nullable=False),
+    Column("cached", BigInteger, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    Column("estimated", BigInteger, nullable=False),
+    Column("unpriced", BigInteger, nullable=False),
+    Column("input_tokens", BigInteger, nullable=False),
+    Column("output_tokens", BigInteger, nullable=False),
+    Column("cached_tokens", BigInteger, nullable=False),
+    Column("cache_write_tokens", BigInteger, nullable=False),
+    Column("reasoning_tokens", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("cost", BigInteger, nullable=False),
+)
+
+# What was spent by day, for budgets: kept for good. `day` counts from 1970.
+SPENDING = Table(
+    "spending",
+    METADATA,
+    Column("day", Integer, primary_key=True, autoincrement=False),
+    Column("key_id", String(32), primary_key=True),
+    Column("team", String(255), primary_key=True),
+    Column("cost", BigInteger, nullable=False),
+)

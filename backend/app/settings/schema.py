@@ -15,6 +15,7 @@ from app.settings.auth import AuthSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, PriceSettings, RoutingSettings
 from app.settings.section import Section
+from app.settings.usage import UsageSettings
 
 _INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -177,6 +178,7 @@ class Settings(Section):
     aliases: dict[str, str] = Field(default={}, description="Further names of models: `name: model`.")
     routing: RoutingSettings = RoutingSettings()
     cache: CacheSettings = CacheSettings()
+    usage: UsageSettings = UsageSettings()
     prices: dict[str, PriceSettings] = Field(
         default={}, description="Prices of models by name, `integration/model` or a pattern with `*`."
     )

@@ -9,7 +9,7 @@ import logging
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-HEAD = "0003"
+HEAD = "0004"
 """The last step that this version knows; a test holds it."""
 
 _LOCK = 0x6C6C6D706C61
@@ -53,11 +53,11 @@ def _revision(connection: Connection) -> str | None:
 
 
 def _upgrade(connection: Connection) -> None:
+    logging.getLogger("alembic").setLevel(logging.WARNING)  # before it is loaded, of which it tells too
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
 
-    logging.getLogger("alembic").setLevel(logging.WARNING)
     config = Config()
     config.set_main_option("script_location", f"{__package__}:migrations")
     config.attributes["connection"] = connection

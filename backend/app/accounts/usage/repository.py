@@ -1,0 +1,177 @@
+"""The ledger as statements over its tables. Importing this loads SQLAlchemy.
+
+A batch is one transaction. Only rows that were not there yet are added to the sums, so that what is written twice
+counts once.
+"""
+
+# ruff: noqa: S608 - names of tables and columns are put into statements, all of them from tables.py
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+from sqlalchemy import Table, text
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.accounts.tables import ATTEMPTS, REQUESTS, SPENDING, USAGE_HOURS
+from app.accounts.usage.schemas import AttemptEntry, Entry
+from app.accounts.usage.sums import Sums, by_hour, spending
+
+_POSTGRES = "postgresql"
+_LOCK = 0x6C6C6D757361
+"""Of PostgreSQL's advisory locks, the one that is ours while partitions are made or dropped."""
+
+_AT_ONCE = 5000
+"""Rows that are deleted in one go where there are no partitions."""
+
+
+_REFUSALS = ("22", "23")
+"""Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+Row = tuple[Any, ...]
+_request: Callable[[Entry], Row] = attrgetter(*(column.name for column in REQUESTS.c))
+_attempt: Callable[[AttemptEntry], Row] = attrgetter(*(column.name for column in list(ATTEMPTS.c)[3:]))
+
+
+def refused(error: BaseException | None) -> bool:
+    """Whether the database answered that it won't have these rows, now or ever."""
+    while error is not None:
+        if isinstance(error, DBAPIError):
+            state = getattr(error.orig, "sqlstate", None) or ""
+            return isinstance(error, DataError | IntegrityError) or state.startswith(_REFUSALS)
+        error = error.__cause__
+    return False
+
+
+async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
+    """All of them, those that are there already once."""
+    if connection.dialect.name == _POSTGRES:
+        await _make_partitions(connection, entries)
+    new = {id for (id,) in await _insert(connection, REQUESTS, [*map(_request, entries)], "id")}
+    added = [entry for entry in entries if entry.id in new]
+    await _insert(connection, ATTEMPTS, [row for entry in added for row in _attempts(entry)])
+    await _add_up(connection, USAGE_HOURS, by_hour(added))
+    await _add_up(connection, SPENDING, spending(added))
+
+
+async def drop_before(connection: AsyncConnection, at: float) -> int:
+    """Calls, and their attempts, that ended before: whole months, or some thousand rows. How many of either went;
+    the rest goes with the next calls, till there are none.
+    """
+    if connection.dialect.name == _POSTGRES:
+        return await _drop_partitions(connection, at)
+    return sum([await _drop_rows(connection, table.name, at) for table in (REQUESTS, ATTEMPTS)])
+
+
+async def drop_hours_before(connection: AsyncConnection, hour: int) -> None:
+    await connection.execute(text("DELETE FROM usage_hours WHERE hour < :hour"), {"hour": hour})
+
+
+async def spent(connection: AsyncConnection, first: int, last: int | None, month: int) -> Sequence[Any]:
+    """(day, key_id, team, cost) of the days from `first` on, to the one before `last`. Those before `month` are
+    one, day 0.
+    """
+    until = "" if last is None else " AND day < :last"
+    query = text(
+        "SELECT CASE WHEN day < :month THEN 0 ELSE day END AS since, key_id, team, SUM(cost) FROM spending"
+        f" WHERE day >= :first{until} GROUP BY since, key_id, team"
+    )
+    times = {"first": first, "month": month, **({} if last is None else {"last": last})}
+    return (await connection.execute(query, times)).all()
+
+
+def _attempts(entry: Entry) -> Iterable[Row]:
+    for number, attempt in enumerate(entry.tried, 1):
+        yield (entry.at, entry.id, number, *_attempt(attempt))
+
+
+async def _insert(
+    connection: AsyncConnection, table: Table, rows: Sequence[Row], returning: str | None = None
+) -> Sequence[Any]:
+    """Rows that are there already stay as they are, and are not among those that are returned."""
+    if not rows:
+        return ()
+    names = [column.name for column in table.c]
+    end = "ON CONFLICT DO NOTHING" + (f" RETURNING {returning}" if returning else "")
+    into = f"INSERT INTO {table.name} ({', '.join(names)})"
+    if connection.dialect.name == _POSTGRES:
+        # One parameter, whatever the number of rows: so there is one statement to prepare.
+        source = f"json_to_recordset(CAST(:rows AS json)) AS row({_types(table)})"
+        query = text(f"{into} SELECT {', '.join(names)} FROM {source} {end}")
+        named = [dict(zip(names, row, strict=True)) for row in rows]
+        result = await connection.execute(query, {"rows": msgspec.json.encode(named).decode()})
+    else:
+        one = f"({', '.join('?' * len(names))})"
+        values = tuple(chain.from_iterable(rows))
+        result = await connection.exec_driver_sql(f"{into} VALUES {', '.join([one] * len(rows))} {end}", values)
+    return result.all() if returning else ()
+
+
+def _types(table: Table) -> str:
+    dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+    return ", ".join(f"{column.name} {column.type.compile(dialect)}" for column in table.c)
+
+
+async def _add_up(connection: AsyncConnection, table: Table, sums: Sums) -> None:
+    """In the order of their keys, so that no two who do this wait for each other."""
+    if not sums:
+        return
+    keys = [column.name for column in table.primary_key]
+    values = [column.name for column in table.c if not column.primary_key]
+    names = [*keys, *values]
+    query = (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join(f':{name}' for name in names)})"
+        f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET "
+        + ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in values)
+    )
+    rows = [dict(zip(names, (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+    await connection.execute(text(query), rows)
+
+
+async def _make_partitions(connection: AsyncConnection, entries: Iterable[Entry]) -> None:
+    for month in sorted({_month(entry.at) for entry in entries}):
+        name = f"requests_{month:%Y_%m}"
+        if (await connection.execute(text("SELECT to_regclass(:name)"), {"name": name})).scalar_one() is None:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            begin, end = month.timestamp(), _after(month).timestamp()
+            for table in ("requests", "attempts"):
+                await connection.execute(
+                    text(
+                        f"CREATE TABLE IF NOT EXISTS {table}_{month:%Y_%m} PARTITION OF {table}"
+                        f" FOR VALUES FROM ({begin!r}) TO ({end!r})"
+                    )
+                )
+
+
+async def _drop_partitions(connection: AsyncConnection, at: float) -> int:
+    query = text(
+        "SELECT relname FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid"
+        " WHERE inhparent IN ('requests'::regclass, 'attempts'::regclass) ORDER BY relname"
+    )
+    await connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    dropped = 0
+    for (name,) in (await connection.execute(query)).all():
+        year, month = map(int, name.split("_")[1:])
+        if _after(datetime(year, month, 1, tzinfo=UTC)).timestamp() <= at:
+            await connection.execute(text(f"DROP TABLE {name}"))
+            dropped += 1
+    return dropped
+
+
+async def _drop_rows(connection: AsyncConnection, table: str, at: float) -> int:
+    some = f"SELECT at FROM {table} WHERE at < :at ORDER BY at LIMIT 1 OFFSET {_AT_ONCE}"
+    query = text(f"DELETE FROM {table} WHERE at < coalesce(({some}), :at)")
+    return (await connection.execute(query, {"at": at})).rowcount
+
+
+def _month(at: float) -> datetime:
+    return datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
+def _after(month: datetime) -> datetime:
+    return month.replace(year=month.year + month.month // 12, month=month.month % 12 + 1)

@@ -1,0 +1,82 @@
+"""What the ledger keeps of a call. The names are those of the columns in app.accounts.tables."""
+
+from collections.abc import Iterable
+
+import msgspec
+
+NANOS = 1_000_000_000
+"""Money is counted in whole billionths of a US dollar: sums of them are exact."""
+
+LONGEST = 255
+"""Characters of a name that is kept."""
+
+
+class AttemptEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """One upstream request. `seconds` to its first event or its failure, `waited` in line before. `outcome`: ok,
+    lost (another one answered first), or the kind of the error.
+    """
+
+    integration: str
+    model: str
+    seconds: float
+    waited: float = 0.0
+    outcome: str = "ok"
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One call, when it is over. `id` is the ledger's own: callers may give several requests one `request_id`.
+
+    `at`: when it ended, in Unix seconds. `cost` in NANOS, None where no price is known. `estimated`: the tokens
+    were counted here, as the provider told none.
+    """
+
+    id: str
+    at: float
+    request_id: str
+    principal: str
+    front_end: str
+    operation: str
+    model: str
+    outcome: str
+    seconds: float
+    key_id: str | None = None
+    team: str | None = None
+    tier: str | None = None
+    integration: str | None = None
+    target_model: str | None = None
+    attempts: int = 0
+    first_event_seconds: float | None = None
+    stream: bool = False
+    cached: str | None = None
+    estimated: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    cost: int | None = None
+    tried: tuple[AttemptEntry, ...] = ()
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Entry).decode
+
+
+def line(entry: Entry) -> bytes:
+    return _encode(entry) + b"\n"
+
+
+def entries(lines: Iterable[bytes]) -> tuple[list[Entry], int]:
+    """Those that can be read, and how many can't: the last line of a process that was killed may be torn."""
+    found, torn = [], 0
+    for each in lines:
+        try:
+            found.append(_decode(each))
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            torn += 1
+    return found, torn
+
+
+def name(text: str) -> str:
+    """Somebody's own words, fit for a column of any database."""
+    return text if len(text) <= LONGEST and text.isprintable() else ascii(text)[1:-1][:LONGEST]

@@ -1,0 +1,124 @@
+"""What keys, teams and the platform have spent, for whoever checks budgets: in memory, and up to date.
+
+That is what the database tells, and what this process has recorded that is not in there yet. Others' calls are
+seen with the next question, REFRESH_SECONDS later at most, once they are written.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from app.accounts.usage.schemas import Entry
+from app.accounts.usage.sums import DAY, Sums, spending
+from app.core.clock import Clock
+from app.domain.errors import PlatformError
+from app.domain.ports import SpendScope, SpendWindow
+
+REFRESH_SECONDS = 3.0
+_ALL_AGAIN = 200
+"""After so many questions for the last days all others are asked for, too: usage may come late."""
+
+Rows = Iterable[tuple[int, str, str, int]]
+Source = Callable[[int, int | None, int], Awaitable[Rows]]
+"""Is asked for the days from the first on, to the one before the last if there is one: (day, key, team, cost).
+Those before the third, a month's first day, may be told as one. Raises PlatformError.
+"""
+
+_Who = tuple[SpendScope, str]
+_Days = dict[_Who, dict[int, int]]
+
+
+class _Month(NamedTuple):
+    today: int
+    first: int
+
+
+class SpendingFigures:
+    """Satisfies Spending."""
+
+    def __init__(self, source: Source, clock: Clock) -> None:
+        self._source = source
+        self._clock = clock
+        self._old: _Days = {}
+        self._recent: _Days = {}
+        self._own: _Days = {}
+        self._written: list[Sums] = []
+        self._month = self._now()
+        self._asked = 0
+        self.known = False
+
+    def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
+        today, month = self._now()
+        first = {"day": today, "month": month, "total": 0}[window]
+        who = (scope, id)
+        return sum(
+            cost
+            for days in (self._old, self._recent, self._own)
+            for day, cost in days.get(who, {}).items()
+            if day >= first
+        )
+
+    def add(self, entry: Entry) -> None:
+        """It was recorded here."""
+        if entry.cost:
+            _count(self._own, spending([entry]), 1)
+
+    def written(self, entries: Iterable[Entry]) -> None:
+        """They were recorded here, and the database has them now, or never will."""
+        if sums := spending(entries):
+            self._written.append(sums)
+
+    async def keep_up(self) -> None:
+        while True:
+            await self.refresh()
+            await self._clock.sleep(REFRESH_SECONDS)
+
+    async def refresh(self) -> None:
+        """What is known stays as it is while the database does not answer."""
+        now = self._now()
+        written, self._written = self._written, []
+        try:
+            old = self._old
+            if not self.known or now != self._month or self._asked % _ALL_AGAIN == 0:
+                old = _days(await self._source(0, now.today - 1, now.first))
+            recent = _days(await self._source(now.today - 1, None, now.first))
+        except (PlatformError, asyncio.CancelledError) as error:
+            self._written = written + self._written
+            if isinstance(error, PlatformError):
+                return
+            raise
+        self._old, self._recent, self._month, self.known = old, recent, now, True
+        self._asked += 1
+        for sums in written:
+            _count(self._own, sums, -1)
+
+    def _now(self) -> _Month:
+        at = self._clock.now()
+        first = datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return _Month(int(at // DAY), int(first.timestamp() // DAY))
+
+
+def _days(rows: Rows) -> _Days:
+    days: _Days = {}
+    _count(days, {(day, key, team): [int(cost)] for day, key, team, cost in rows}, 1)
+    return days
+
+
+def _count(days: _Days, sums: Sums, sign: int) -> None:
+    for (day, key, team), (cost,) in sums.items():
+        for who in _whose(str(key), str(team)):
+            found = days.setdefault(who, {})
+            found[int(day)] = found.get(int(day), 0) + sign * int(cost)
+            if not found[int(day)]:
+                del found[int(day)]
+                if not found:
+                    del days[who]
+
+
+def _whose(key: str, team: str) -> Iterable[_Who]:
+    yield ("platform", "")
+    if key:
+        yield ("key", key)
+    if team:
+        yield ("team", team)

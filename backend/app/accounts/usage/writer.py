@@ -1,0 +1,126 @@
+"""From the spool into the database, in batches. One for each process; many work side by side.
+
+A file is deleted once all of it is in the database. Whoever dies before that leaves it to be written again, which
+adds nothing: every entry has an id of its own.
+"""
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from app.accounts.usage.schemas import Entry, entries, line
+from app.accounts.usage.spool import Segment, Spool
+from app.domain.errors import PlatformError
+
+BATCH = 500
+SEGMENT_BYTES = 4 * 2**20
+"""While the database takes nothing, a file grows to this size before the next one is begun."""
+
+ORPHAN_TURNS = 20
+"""Every so many turns it is looked for files of processes that died."""
+
+REJECTED = "rejected.jsonl"
+
+logger = logging.getLogger(__name__)
+
+
+class Writer:
+    """`write` puts entries into the database, all or none, and raises PlatformError. `refused` tells of its error
+    whether the database won't have them at all. `written` hears of entries of this process that are done with.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        write: Callable[[Sequence[Entry]], Awaitable[None]],
+        refused: Callable[[BaseException], bool],
+        written: Callable[[Sequence[Entry]], None],
+    ) -> None:
+        self.failing = False
+        self._spool = spool
+        self._write = write
+        self._refused = refused
+        self._written = written
+        self._segments: list[Segment] = []
+        self._turns = 0
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing waits here, as far as this process knows."""
+        return not self._segments and not self._spool.size
+
+    def look_for_orphans(self) -> bool:
+        """Whether there were any."""
+        found = list(self._spool.left_behind())
+        if found:
+            logger.info("usage of processes that are no more is taken over: %d files", len(found))
+        self._segments.extend(found)
+        return bool(found)
+
+    async def turn(self) -> bool:
+        """Write what waits. Whether the database took all of it."""
+        self._spool.measure()
+        if self._turns % ORPHAN_TURNS == 0:
+            self.look_for_orphans()
+        self._turns += 1
+        if (not self.failing or self._spool.size > SEGMENT_BYTES) and (sealed := self._spool.seal()) is not None:
+            self._segments.append(sealed)
+        try:
+            await self._write_held()
+            while self._segments:
+                await self._write_segment(self._segments[0])
+                self._segments.pop(0).delete()
+        except PlatformError as error:
+            if not self.failing:
+                logger.warning("usage waits on disk, as the database does not take it: %s", error)
+            self.failing = True
+            return False
+        if not self.failing:
+            return True
+        logger.info("usage is written to the database again")
+        self.failing = False
+        return await self.turn()  # there was a file that was still added to
+
+    def let_go(self) -> None:
+        """What is left is for others, or for the next start."""
+        for segment in self._segments:
+            segment.let_go()
+        self._segments.clear()
+        if (sealed := self._spool.seal()) is not None:
+            sealed.let_go()
+
+    async def _write_segment(self, segment: Segment) -> None:
+        while lines := segment.lines(BATCH):
+            found, torn = entries(lines)
+            if torn:
+                logger.warning("%s: %d torn lines are passed over", segment.path.name, torn)
+            await self._write_all(found)
+            segment.done += sum(map(len, lines))
+            if segment.own:
+                self._written(found)
+
+    async def _write_held(self) -> None:
+        """What no disk takes goes right from memory."""
+        while lines := self._spool.held(BATCH):
+            found, _ = entries(lines)
+            try:
+                await self._write_all(found)
+            except BaseException:
+                self._spool.hold_again(lines)
+                raise
+            self._written(found)
+
+    async def _write_all(self, found: Sequence[Entry]) -> None:
+        """A row that the database refuses must not keep the others out: it is put aside for people to look at."""
+        if not found:
+            return
+        try:
+            await self._write(found)
+        except PlatformError as error:
+            if not self._refused(error):
+                raise
+            if len(found) == 1:
+                self._spool.put_aside(REJECTED, line(found[0]))
+                return
+            half = len(found) // 2
+            await self._write_all(found[:half])
+            await self._write_all(found[half:])

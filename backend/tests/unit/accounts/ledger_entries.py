@@ -1,0 +1,34 @@
+"""Entries of the ledger for tests."""
+
+from itertools import count
+from typing import Any
+
+from app.accounts.usage.schemas import AttemptEntry, Entry
+
+_NUMBERS = count(1)
+NOON = 1_790_000_000.0
+
+
+def entry(**fields: Any) -> Entry:
+    number = next(_NUMBERS)
+    filled = {
+        "id": f"id-{number}",
+        "at": NOON,
+        "request_id": f"req-{number}",
+        "principal": "ann",
+        "front_end": "openai_api",
+        "operation": "chat",
+        "model": "gpt",
+        "outcome": "ok",
+        "seconds": 0.5,
+        "key_id": "key-1",
+        "team": "red",
+        "integration": "cloud",
+        "target_model": "gpt-1",
+        "attempts": 1,
+        "input_tokens": 10,
+        "output_tokens": 5,
+        "cost": 1000,
+        "tried": (AttemptEntry("cloud", "gpt-1", 0.25),),
+    }
+    return Entry(**{**filled, **fields})

@@ -1,0 +1,146 @@
+"""The spool over real files: whose they are, what is left of them, and a disk that takes nothing."""
+
+import logging
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from app.accounts.usage import spool as spools
+from app.accounts.usage.schemas import entries, line, name
+from app.accounts.usage.spool import Segment, Spool
+from tests.unit.accounts.ledger_entries import entry
+
+LINES = [line(entry()) for _ in range(3)]
+ROOM = 2**20
+
+
+def read(segment: Segment | None) -> list[bytes]:
+    assert segment is not None
+    return segment.lines(100)
+
+
+def files(folder: Path) -> list[Path]:
+    return list(folder.glob("*"))
+
+
+@contextmanager
+def no_disk_beyond(size: int) -> Iterator[None]:
+    """No file of this process can grow beyond `size` bytes: a write ends there, as it does on a full disk."""
+    import signal
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, handler)
+
+
+def test_what_is_added_is_there_in_its_order_until_it_is_deleted(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "new", ROOM)
+    assert spool.seal() is None
+    for each in LINES:
+        spool.add(each)
+    segment = spool.seal()
+    assert segment is not None
+    assert segment.lines(2) == LINES[:2]
+    segment.done = len(LINES[0]) + len(LINES[1])
+    assert segment.lines(2) == LINES[2:]
+    assert spool.measure() == sum(map(len, LINES))
+    segment.delete()
+    assert files(tmp_path / "new") == []
+
+
+def test_nothing_waits_in_the_process_itself(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, ROOM)
+    spool.add(LINES[0])
+    assert [path.read_bytes() for path in files(tmp_path)] == [LINES[0]]
+
+
+def test_a_file_is_taken_over_when_its_process_is_gone_and_not_before(tmp_path: Path) -> None:
+    owner, other = Spool(tmp_path, ROOM), Spool(tmp_path, ROOM)
+    owner.add(LINES[0])
+    assert list(other.left_behind()) == []
+    sealed = owner.seal()
+    assert list(other.left_behind()) == []
+    assert sealed is not None
+    sealed.let_go()
+    (taken,) = other.left_behind()
+    assert read(taken) == [LINES[0]]
+    assert not taken.own
+    assert list(owner.left_behind()) == []
+    taken.delete()
+
+
+def test_one_that_was_taken_before_it_was_locked_gives_way_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool, locks = Spool(tmp_path, ROOM), iter([False, True])
+    monkeypatch.setattr(spools, "_locked", lambda _: next(locks))
+    spool.add(LINES[0])
+    assert sorted(path.read_bytes() for path in files(tmp_path)) == [b"", LINES[0]]
+
+
+def test_a_torn_line_is_passed_over_and_counted() -> None:
+    torn = LINES[1][:40]
+    found, count = entries([LINES[0], torn])
+    assert [line(each) for each in found] == LINES[:1]
+    assert count == 1
+
+
+def test_a_full_disk_tears_no_line_and_what_it_does_not_take_is_held(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    spool = Spool(tmp_path, ROOM)
+    spool.add(LINES[0])
+    with no_disk_beyond(len(LINES[0]) + 10):
+        spool.add(LINES[1])
+        spool.add(LINES[2])
+        spool.measure()
+    assert [record.levelno for record in caplog.records] == [logging.ERROR]
+    assert spool.held(1) == LINES[1:2]
+    assert spool.held(9) == LINES[2:]
+    with caplog.at_level(logging.INFO):
+        spool.measure()
+    assert "on disk again" in caplog.messages[-1]
+    spool.add(LINES[2])
+    assert read(spool.seal()) == [LINES[0], LINES[2]]
+
+
+def test_beyond_the_limit_memory_holds_some_and_the_rest_is_lost_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(spools, "MOST_IN_MEMORY", 1)
+    spool = Spool(tmp_path, 10)
+    spool.add(LINES[0])
+    spool.measure()
+    for each in LINES:
+        spool.add(each)
+    assert spool.lost == 2
+    assert spool.held(9) == LINES[:1]
+    assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.CRITICAL]
+    spool.most_bytes = ROOM
+    spool.measure()
+    spool.add(LINES[2])
+    assert read(spool.seal()) == [LINES[0], LINES[2]]
+
+
+def test_a_folder_that_can_not_be_made_loses_nothing_at_first(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    spool = Spool(tmp_path / "file" / "usage", ROOM)
+    spool.add(LINES[0])
+    spool.measure()
+    assert spool.held(9) == LINES[:1]
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [("gpt", "gpt"), ("a\0b", "a\\x00b"), ("\ud800", "\\ud800"), ("x" * 300, "x" * 255), ("ümläut", "ümläut")],
+)
+def test_names_of_callers_fit_into_any_database(text: str, kept: str) -> None:
+    assert name(text) == kept
