@@ -20,6 +20,7 @@ DRAIN_SECONDS = 1.0
 DATA = re.compile(rb"^data: *(\{.*)$", re.MULTILINE)
 """The JSON of each frame in a run."""
 
+_EMPTY_LINES = (b"\n", b"\r\n")
 _FRAME_END = re.compile(rb"\n\r?\n|\r\r")
 
 
@@ -75,11 +76,13 @@ def failed(format: str, run: bytes, data_at: int, error: PlatformError) -> Endin
 
 def frame_start(run: bytes, at: int) -> int:
     """Where the frame begins that `at` is in: an `event:` line may stand before its data."""
-    if b"\r" not in run:
-        before = run.rfind(b"\n\n", 0, at)
-        return 0 if before < 0 else before + 2
-    ends = [found.end() for found in _FRAME_END.finditer(run, 0, at)]
-    return ends[-1] if ends else 0
+    line = run.rfind(b"\n", 0, at) + 1
+    while line:
+        before = run.rfind(b"\n", 0, line - 1) + 1
+        if run[before:line] in _EMPTY_LINES:
+            break
+        line = before
+    return line
 
 
 def frame_end(run: bytes, at: int) -> int:
