@@ -25,6 +25,7 @@ from app.core.integration_framework import (
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.ports import ModelSource
 from app.domain.usage import Usage
+from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
@@ -52,6 +53,7 @@ class Served(msgspec.Struct):
     catalog: LiveCatalog
     sources: list[ModelSource]
     records: list[CallRecord]
+    calls: list[Call]
     tally: Tally
     provider: ScriptedProvider
     channel: grpc.aio.Channel
@@ -101,7 +103,8 @@ async def served(
         ],
     )
     policy = ApiPolicy(authenticator=Authenticator(key), body_bytes=1 << 20, json_depth=64, comment_seconds=15.0)
-    account = Account([records.append, tally.ended], [tally.began])
+    calls: list[Call] = []
+    account = Account([records.append, tally.ended], [tally.began, calls.append])
     context = ApiContext(
         router=Router(catalog, call_stages=[account], attempt_stages=[keep_time]),
         manager=manager,
@@ -116,7 +119,7 @@ async def served(
     assert isinstance(front_end, GrpcApi)
     try:
         async with grpc.aio.insecure_channel(f"{LOCAL}:{front_end.port}", options=list(options)) as channel:
-            yield Served(front_end, manager, catalog, sources, records, tally, provider, channel, state)
+            yield Served(front_end, manager, catalog, sources, records, calls, tally, provider, channel, state)
     finally:
         await manager.stop()
 

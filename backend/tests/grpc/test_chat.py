@@ -39,6 +39,8 @@ from app.domain.events import (
 from app.domain.usage import Usage
 from app.testing.providers import ScriptedProvider
 from tests.grpc.server import ANSWER, ASK, served, texts
+from tests.rest.gateway import eventually
+from tests.servers.routing import one_place
 
 START = ANSWER[0]
 
@@ -81,6 +83,21 @@ async def test_an_answer_says_who_gave_it(method: str) -> None:
         sent = dict(await call.initial_metadata())
         assert (sent["x-request-id"], sent["x-llm-provider"], sent["x-llm-attempts"]) == ("abc-1", "scripted", "1")
         assert float(sent["x-llm-overhead-ms"]) >= 0
+        call.cancel()
+
+
+@pytest.mark.parametrize("method", ["Chat", "ChatUnary"])
+async def test_a_wait_for_a_place_is_told_and_a_session_is_heard(method: str) -> None:
+    async with served() as platform:
+        platform.catalog.rebuild(one_place())
+        slots = platform.catalog.current.entry("one").targets[0].vitals.slots
+        assert slots.take_free()
+        ask = pb.ChatRequest(model="one", prompt="hi")
+        call = getattr(platform.inference, method)(ask, metadata=(("x-session-id", "s-1"),))
+        await eventually(slots.waiting)
+        slots.give_back(0.001)
+        assert float(dict(await call.initial_metadata())["x-llm-queue-ms"]) > 0
+        assert platform.calls[0].session == "s-1"
         call.cancel()
 
 

@@ -16,6 +16,7 @@ from app.core.integration_framework import IntegrationConfig, IntegrationManager
 from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
+from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.router import Router
@@ -41,6 +42,8 @@ class Gateway(msgspec.Struct):
     port: int
     records: list[CallRecord]
     provider: ScriptedProvider
+    catalog: LiveCatalog
+    calls: list[Call]
 
 
 @asynccontextmanager
@@ -54,6 +57,7 @@ async def gateway(
     """`policy` overrides fields of ApiPolicy."""
     provider = provider or ScriptedProvider(ANSWER)
     records: list[CallRecord] = []
+    calls: list[Call] = []
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
     catalog.rebuild(ONE_TRY)
     manager = IntegrationManager(
@@ -69,7 +73,9 @@ async def gateway(
     }
     current = ApiPolicy(**settings)  # type: ignore[arg-type]
     explained = Explained()
-    router = Router(catalog, call_stages=[Account([records.append, explained])], attempt_stages=[keep_time])
+    router = Router(
+        catalog, call_stages=[Account([records.append, explained], [calls.append])], attempt_stages=[keep_time]
+    )
     context = ApiContext(
         router=router,
         manager=manager,
@@ -82,7 +88,7 @@ async def gateway(
     await manager.start()
     try:
         async with serving(app) as port:
-            yield Gateway(app, port, records, provider)
+            yield Gateway(app, port, records, provider, catalog, calls)
     finally:
         await manager.stop()
 

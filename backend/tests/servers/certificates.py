@@ -1,5 +1,6 @@
 """Certificates made on the spot."""
 
+import shutil
 import ssl
 import subprocess
 from pathlib import Path
@@ -27,3 +28,10 @@ class Certificate:
             context.verify_mode = ssl.CERT_REQUIRED
             context.load_verify_locations(trusted_client.file)
         return context
+
+    def copy(self, folder: Path) -> tuple[Path, Path]:
+        """Certificate and key under names of their own in `folder`, in the place of those that are there."""
+        file, key = folder / "shown.pem", folder / "shown.key"
+        shutil.copyfile(self.file, file)
+        shutil.copyfile(self.key, key)
+        return file, key

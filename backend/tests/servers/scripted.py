@@ -4,6 +4,7 @@ Not a model of any vendor: a test writes the answer. For real inference see open
 """
 
 import asyncio
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -61,7 +62,8 @@ class ScriptedServer:
     is whole.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.received: list[Received] = []
         self.connections = 0
         self.left = asyncio.Event()
@@ -88,8 +90,9 @@ class ScriptedServer:
         return [request for request in self.received if request.path == path]
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        self._server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls)
+        root = "https://localhost" if self._tls else "http://127.0.0.1"
+        self.url = f"{root}:{self._server.sockets[0].getsockname()[1]}"
         return self
 
     async def __aexit__(

@@ -27,7 +27,7 @@ from app.domain.events import (
 )
 from app.domain.usage import Usage
 from app.testing.providers import ScriptedProvider, Step
-from tests.servers.routing import PRICED
+from tests.servers.routing import PRICED, one_place
 from tests.websocket.gateway import ANSWER, HI, START, USAGE, client, eventually, gateway, text
 
 
@@ -267,6 +267,18 @@ async def test_calls_at_once_are_bounded() -> None:
         await socket.send(**HI, id="over")
         assert (await socket.frame())["type"] == "delta"
     assert platform.provider.closed == MOST_CALLS + 1
+
+
+async def test_a_call_that_waits_for_a_place_says_how_many_are_ahead() -> None:
+    async with gateway() as platform, client(platform) as socket:
+        platform.catalog.rebuild(one_place())
+        slots = platform.catalog.current.entry("one").targets[0].vitals.slots
+        assert slots.take_free()
+        for place, id in enumerate("ab"):
+            await socket.send(message="hi", model="one", id=id)
+            assert await socket.frame() == {"id": id, "type": "queued", "ahead": place}
+        slots.give_back(0.001)
+        assert (await socket.frames("a"))[-1]["type"] == "done"
 
 
 @pytest.mark.parametrize("under_way", [False, True])

@@ -3,11 +3,23 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.chat import ImagePart, ReasoningPart, RefusalPart, TextPart, ToolCall, ToolResult, UnknownPart
+from app.domain.chat import (
+    ChatRequest,
+    ImagePart,
+    Message,
+    ReasoningPart,
+    RefusalPart,
+    Sampling,
+    TextPart,
+    ToolCall,
+    ToolResult,
+    UnknownPart,
+)
 from app.domain.errors import InvalidRequest
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_responses import request
@@ -175,3 +187,12 @@ def test_what_is_read_can_be_written(body: bytes) -> None:
     items = own_items(body)
     assert isinstance(json.loads(items), list)
     expand(body, [Turn(items, as_bytes(ANSWER))])
+
+
+def test_knobs_without_a_place_are_told() -> None:
+    sampling = Sampling(temperature=0.5, top_k=3, seed=1, stop=("a",), n=2)
+    messages = (Message(role="user", content=(TextPart(text="hi"),)),)
+    dropped: list[str] = []
+    body = request.encode(ChatRequest(model="m", messages=messages, sampling=sampling), dropped=dropped)
+    assert sorted(dropped) == ["n", "seed", "stop", "top_k"]
+    assert set(msgspec.json.decode(body)) == {"model", "input", "temperature"}

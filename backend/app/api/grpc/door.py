@@ -108,7 +108,7 @@ class Door(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _passed(self, service: str, method: str, rpc: Rpc) -> AsyncIterator[None]:
-        id = request_id(next(iter(_sent(rpc, "x-request-id")), ""))
+        id = request_id(next(iter(sent(rpc, "x-request-id")), ""))
         try:
             if is_public(f"gRPC {service}/{method}"):
                 yield
@@ -183,14 +183,14 @@ def _stopping() -> Overloaded:
     return Overloaded("The platform's gRPC server is stopping.", code="stopping", retry_after=1.0)
 
 
-def _sent(rpc: Rpc, name: str) -> list[str]:
+def sent(rpc: Rpc, name: str) -> list[str]:
     """The metadata's values of that name; those of names in -bin, which are bytes, are not looked for here."""
     return [str(value) for key, value in rpc.invocation_metadata() or () if key == name]
 
 
 def _only(rpc: Rpc, name: str) -> str | None:
     """Raises Unauthenticated for two that differ."""
-    values = set(_sent(rpc, name))
+    values = set(sent(rpc, name))
     if len(values) > 1:
         raise Unauthenticated(f"'{name}' was sent with different values: send one.", code="invalid_api_key")
     return values.pop() if values else None

@@ -6,7 +6,7 @@ from contextlib import aclosing
 
 from app.api.context import ApiContext
 from app.api.grpc.decode import decode_chat, decode_embedding
-from app.api.grpc.door import Rpc, caller
+from app.api.grpc.door import Rpc, caller, sent
 from app.api.grpc.encode import encode_embeddings, encode_event, encode_reply
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2_grpc
@@ -68,19 +68,23 @@ class Inference(inference_pb2_grpc.InferenceServicer):
             stream=stream,
             principal=asking.principal,
             front_end=self._front_end,
+            session=next(iter(sent(rpc, "x-session-id")), None),
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )
 
 
 def _headers(call: Call) -> tuple[tuple[str, str], ...]:
-    """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts."""
-    overhead = time.perf_counter() - call.started - sum(attempt.seconds for attempt in call.attempts)
-    provider = call.answered_by
+    """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts and the waits for a
+    place, which `x-llm-queue-ms` tells where there were any.
+    """
+    queued = sum(attempt.waited for attempt in call.attempts)
+    overhead = time.perf_counter() - call.started - queued - sum(attempt.seconds for attempt in call.attempts)
     return (
         ("x-request-id", call.id),
-        ("x-llm-provider", provider),
+        ("x-llm-provider", call.answered_by),
         ("x-llm-attempts", str(len(call.attempts))),
         ("x-llm-overhead-ms", f"{overhead * 1000:.2f}"),
+        *([("x-llm-queue-ms", f"{queued * 1000:.2f}")] if queued else []),
     )
 
 

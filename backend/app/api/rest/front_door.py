@@ -19,6 +19,7 @@ _EXPOSED = (
     "x-llm-provider",
     "x-llm-attempts",
     "x-llm-overhead-ms",
+    "x-llm-queue-ms",
     "retry-after",
 )
 

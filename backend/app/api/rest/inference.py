@@ -36,6 +36,11 @@ from app.domain.exchange import Encoded
 from app.inference.call import Call, Operation
 from app.wire.json_limits import check_depth
 
+QUEUE_SILENCE = 1.0
+"""Seconds that a stream waits for a place before its caller is told. Then its answer has begun, with status 200: a
+short wait should not cost the caller the status and the headers of what comes of it.
+"""
+
 logger = logging.getLogger(__name__)
 
 
@@ -130,6 +135,7 @@ class InferenceEndpoint:
         check_depth(body, answer.policy.json_depth)
         dialect = self._dialect
         head = dialect.peek(body)
+        session = headers.get(b"x-session-id")
         call = Call(
             id=answer.id,
             operation=dialect.operation,
@@ -139,6 +145,7 @@ class InferenceEndpoint:
             stream=head.stream,
             principal=principal,
             front_end=dialect.name,
+            session=None if session is None else session.decode("latin-1"),
         )
         return call, head
 
@@ -163,6 +170,7 @@ class _Answer:
             self._id_headers.append((dialect.id_header, id.encode()))
         self._sse: EventStreamResponse | None = None
         self._encoder: StreamEncoder | None = None
+        self._notice: asyncio.TimerHandle | None = None
 
     async def send(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
         if head.stream:
@@ -184,6 +192,8 @@ class _Answer:
         return error if self._dialect.with_id is None else self._dialect.with_id(error, self.id)
 
     def close(self) -> None:
+        if self._notice is not None:
+            self._notice.cancel()
         if self._sse is not None:
             self._sse.close()
 
@@ -210,6 +220,7 @@ class _Answer:
         self._sse = sse = EventStreamResponse(
             self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence
         )
+        call.queued = partial(self._queued, call)
         stream = await open_call(call)
         opaque = False
         async with aclosing(stream):
@@ -222,17 +233,35 @@ class _Answer:
                     await sse.write(frames)
         await sse.finish(b"" if opaque else encoder.end())
 
+    def _queued(self, call: Call, ahead: int) -> None:
+        delay = min(QUEUE_SILENCE, self.policy.comment_seconds)
+        self._notice = asyncio.get_running_loop().call_later(delay, self._tell_queue, call, ahead)
+
+    def _tell_queue(self, call: Call, ahead: int) -> None:
+        """Unless it has its place by now."""
+        waits = not call.attempts or call.attempts[-1].failure is not None
+        if waits and self._sse is not None:
+            self._sse.remark(f"waiting for a place, {ahead} ahead")
+
     def _headers(self, call: Call) -> Headers:
-        """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts."""
+        """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts and the waits for a
+        place, which `x-llm-queue-ms` tells where there were any.
+        """
         spent = time.perf_counter() - self._began
-        overhead = spent - sum(attempt.seconds for attempt in call.attempts)
-        return [
+        overhead, queued = spent, 0.0
+        for attempt in call.attempts:
+            overhead -= attempt.seconds + attempt.waited
+            queued += attempt.waited
+        headers = [
             *self._id_headers,
             (b"openai-processing-ms", b"%d" % (spent * 1000)),
             (b"x-llm-provider", call.answered_by.encode("latin-1", "replace")),
             (b"x-llm-attempts", b"%d" % len(call.attempts)),
             (b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)),
         ]
+        if queued:
+            headers.append((b"x-llm-queue-ms", b"%.2f" % (queued * 1000)))
+        return headers
 
 
 class _Rejoined:

@@ -34,6 +34,12 @@ _ANTHROPIC_ERROR = {
     },
 }
 _MODEL = {"type": "string", "description": "A name from GET /v1/models, or `integration/model`."}
+_SESSION = {
+    "name": "x-session-id",
+    "in": "header",
+    "schema": {"type": "string"},
+    "description": "What belongs together, for models of the strategy `sticky`.",
+}
 _STREAM = {"type": "boolean", "default": False, "description": "Answer as server-sent events."}
 
 _RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -153,6 +159,7 @@ def _operation(vendor: str, summary: str, required: str, fields: dict[str, Any])
     return {
         "tags": [vendor],
         "summary": summary,
+        "parameters": [_SESSION],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {
             "200": {

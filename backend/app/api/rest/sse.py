@@ -33,6 +33,7 @@ class EventStreamResponse:
         self._last = self._loop.time()
         self._timer = self._loop.call_later(comment_seconds, self._look)
         self._comment: asyncio.Task[None] | None = None
+        self._remark: bytes | None = None
         self.started = False
 
     async def start(self, headers: Headers) -> None:
@@ -50,6 +51,12 @@ class EventStreamResponse:
             await self._comment  # it may hold the response's head
         await self._send({"type": "http.response.body", "body": frames})
 
+    def remark(self, text: str) -> None:
+        """Write a comment now. Starts the answer if need be."""
+        self._remark = b": %b\n\n" % text.encode()
+        if self._comment is None or self._comment.done():
+            self._comment = self._loop.create_task(self._write_comment())
+
     def close(self) -> None:
         """Stop the comments; to be called however the answer ends."""
         self._timer.cancel()
@@ -65,4 +72,5 @@ class EventStreamResponse:
 
     async def _write_comment(self) -> None:
         await self.start(self._early_headers)
-        await self.write(self._silence)
+        frame, self._remark = self._remark or self._silence, None
+        await self.write(frame)

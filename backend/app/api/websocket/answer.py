@@ -1,12 +1,14 @@
 """One answer as frames: deltas, tool calls, and exactly one `done` at the end unless it failed."""
 
+import asyncio
+import contextlib
 from typing import Any, assert_never
 
 import msgspec
 
 from app.api.websocket.frames import CallId
 from app.api.websocket.history import Kept
-from app.api.websocket.outbox import Outbox
+from app.api.websocket.outbox import ClientGone, Outbox
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import InternalError
 from app.domain.events import (
@@ -39,6 +41,15 @@ class Answer:
         self._model: str | None = None
         self._reasons: dict[int, str] = {}
         self._usage: Usage | None = None
+        self._notice: asyncio.Future[None] | None = None
+
+    def queued(self, ahead: int) -> None:
+        """The call has to wait for a place, and so many are before it."""
+        self._notice = asyncio.ensure_future(self._tell({"id": self._id, "type": "queued", "ahead": ahead}))
+
+    async def _tell(self, frame: dict[str, Any]) -> None:
+        with contextlib.suppress(ClientGone):
+            await self._outbox.send(frame)
 
     async def write(self, event: StreamEvent) -> None:
         """Waits while the client does not read. Raises ClientGone."""

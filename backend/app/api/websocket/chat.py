@@ -120,7 +120,9 @@ class ChatSession:
         )
         turn = self._conversation.begin(messages) if keeps else None
         id = call.id if frame.id is None else frame.id
-        running = self._running[id] = Running(id, Answer(id, call, self._socket.outbox), call, turn)
+        answer = Answer(id, call, self._socket.outbox)
+        call.queued = answer.queued
+        running = self._running[id] = Running(id, answer, call, turn)
         running.task = task = asyncio.create_task(self._run(running))
         self._tasks.add(task)
         task.add_done_callback(self._ended)

@@ -19,7 +19,7 @@ from yarl import URL
 from app.core.http import failures
 from app.core.http.body import gather
 from app.core.http.coding import Inflater, inflater
-from app.core.http.tls import client_context
+from app.core.http.tls import ClientTls
 from app.core.http.transport import MAX_BODY_BYTES, OutboundRequest, TransportSettings
 from app.core.http.upstream import Upstream, check_target
 from app.domain.errors import PlatformError
@@ -91,7 +91,7 @@ class AiohttpTransport:
     def __init__(self, upstream: Upstream, settings: TransportSettings) -> None:
         self._upstream = upstream
         self._settings = settings
-        self._ssl = client_context(upstream.name, settings) if upstream.tls else True
+        self._tls = ClientTls(upstream.name, settings) if upstream.tls else None
         self._base = f"{'https' if upstream.tls else 'http'}://{upstream.authority}{upstream.prefix}"
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._closed = False
@@ -146,6 +146,7 @@ class AiohttpTransport:
                 data=io.BytesIO(body or b"") if streamed else body,
                 allow_redirects=False,
                 proxy=self._settings.proxy,
+                ssl=self._tls.context() if self._tls else True,
                 trace_request_ctx=trip,
             )
         except aiohttp.ConnectionTimeoutError:
@@ -163,9 +164,7 @@ class AiohttpTransport:
             settings = self._settings
             keep_alive = None if fresh else settings.keep_alive
             self._sessions[fresh] = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0, ssl=self._ssl, force_close=fresh, keepalive_timeout=keep_alive
-                ),
+                connector=aiohttp.TCPConnector(limit=0, force_close=fresh, keepalive_timeout=keep_alive),
                 timeout=aiohttp.ClientTimeout(total=None, connect=settings.connect_timeout),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,

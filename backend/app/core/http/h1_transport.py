@@ -12,7 +12,7 @@ from app.core.http import failures
 from app.core.http.h1_connection import H1Connection, Limits
 from app.core.http.h1_pool import Pool
 from app.core.http.h1_response import H1Response
-from app.core.http.tls import client_context
+from app.core.http.tls import ClientTls
 from app.core.http.transport import OutboundRequest, TransportSettings
 from app.core.http.upstream import Headers, Upstream, check_target
 from app.domain.errors import PlatformError
@@ -28,7 +28,7 @@ class H1Transport:
         self._connect_timeout = settings.connect_timeout
         self._first_byte_timeout = settings.first_byte_timeout
         self._limits = Limits(settings.max_head_bytes, settings.idle_timeout)
-        self._ssl = client_context(upstream.name, settings) if upstream.tls else None
+        self._tls = ClientTls(upstream.name, settings) if upstream.tls else None
         self._pool = Pool(settings.max_idle_connections, settings.keep_alive)
         self._reading = memoryview(bytearray(_READ_BUFFER))
         self._fixed = _field_lines(upstream.headers)
@@ -81,10 +81,10 @@ class H1Transport:
         if self._pool.closed:
             raise self._closed()
         connection = H1Connection(self.name, loop, self._reading, self._limits, self._pool)
-        upstream = self._upstream
+        upstream, context = self._upstream, self._tls.context() if self._tls else None
         try:
             async with asyncio.timeout(limit):
-                await loop.create_connection(lambda: connection, upstream.host, upstream.port, ssl=self._ssl)
+                await loop.create_connection(lambda: connection, upstream.host, upstream.port, ssl=context)
         except TimeoutError:
             raise failures.timed_out(self.name, "connection", limit) from None
         except OSError as error:

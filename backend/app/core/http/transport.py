@@ -41,7 +41,8 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     `idle_timeout`: the longest silence while somebody waits for more of the body. `keep_alive`: how long an unused
     connection is kept; stay below what servers do (many close after 75 s, some after 5 s; a close that crosses
     our request is retried once, see `Transport.open`). `ca_file` replaces the system's authorities;
-    `client_cert_file` and `client_key_file` (PEM) are shown to an upstream that asks for them. `proxy` is an
+    `client_cert_file` and `client_key_file` (PEM) are shown to an upstream that asks for them; each new connection
+    uses what is in the files then. `proxy` is an
     http:// forward proxy and always uses the aiohttp client; the environment's proxies are never read.
     """
 

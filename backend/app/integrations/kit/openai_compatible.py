@@ -6,6 +6,7 @@ answer decoded. Not here: which models there are, and whose server it is.
 """
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import TypeVar
 
@@ -17,7 +18,7 @@ from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.integrations.kit.answers import answer
 from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, QUIET, RESPONSES, Format
-from app.integrations.kit.refused import drop
+from app.integrations.kit.refused import add, drop
 from app.integrations.kit.upstream import Upstream
 from app.wire import call_ids
 from app.wire.openai_chat import errors
@@ -35,7 +36,7 @@ class OpenAICompatibleClient:
     """`prefix`: the API's path below the upstream's base URL. `refused`: fields to leave out, see refused.drop.
     `profile`: what the server takes of a request that is put into its format here. `responses`: it offers
     /responses too, and what came in that format is handed on to it. `chat_format`: it offers /chat/completions; if
-    not, every chat goes to /responses.
+    not, every chat goes to /responses. `defaults`: fields that a chat gets where it lacks them.
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class OpenAICompatibleClient:
         *,
         responses: bool = False,
         chat_format: bool = True,
+        defaults: Mapping[str, object] | None = None,
     ) -> None:
         self._upstream = upstream
         self._decode_error = partial(errors.decode, provider=upstream.name)
@@ -55,6 +57,7 @@ class OpenAICompatibleClient:
         self._profile = profile
         self._responses = responses
         self._chat = CHAT if chat_format else RESPONSES
+        self._defaults = defaults or {}
         self._silent: set[str] = set()
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
@@ -90,7 +93,9 @@ class OpenAICompatibleClient:
 
     async def _post(self, exchange: Exchange[R], format: Format[R], body: bytes) -> InboundResponse:
         if refused := self._refuses(exchange.model):
-            body = drop(body, refused)
+            body = drop(body, refused, exchange.dropped)
+        if self._defaults and format is CHAT:
+            body = add(body, self._defaults)
         body = call_ids.without_signatures(body)
         headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
         request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)

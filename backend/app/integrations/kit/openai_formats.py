@@ -56,7 +56,9 @@ def _encode_embedding(exchange: Exchange[EmbeddingRequest], _: Profile) -> bytes
 CHAT: Format[ChatRequest] = Format(
     name=chat_request.FORMAT,
     path="/chat/completions",
-    encode=lambda exchange, profile: chat_request.encode(_addressed(exchange), profile=profile),
+    encode=lambda exchange, profile: chat_request.encode(
+        _addressed(exchange), profile=profile, dropped=exchange.dropped
+    ),
     decode=lambda body, provider: explode(chat_response.decode(body, provider)),
     decoder=ChatStreamDecoder,
 )
@@ -64,7 +66,9 @@ CHAT: Format[ChatRequest] = Format(
 COMPLETIONS: Format[CompletionRequest] = Format(
     name=completion_request.FORMAT,
     path="/completions",
-    encode=lambda exchange, profile: completion_request.encode(_addressed(exchange), profile=profile),
+    encode=lambda exchange, profile: completion_request.encode(
+        _addressed(exchange), profile=profile, dropped=exchange.dropped
+    ),
     decode=lambda body, provider: explode(completion_response.decode(body, provider)),
     decoder=CompletionStreamDecoder,
 )
@@ -79,7 +83,7 @@ EMBEDDINGS: Format[EmbeddingRequest] = Format(
 RESPONSES: Format[ChatRequest] = Format(
     name=responses_request.FORMAT,
     path="/responses",
-    encode=lambda exchange, _: responses_request.encode(_addressed(exchange)),
+    encode=lambda exchange, _: responses_request.encode(_addressed(exchange), dropped=exchange.dropped),
     decode=lambda body, provider: explode(responses_response.decode(body, provider)),
     decoder=ResponsesStreamDecoder,
     look=responses_relay.look,

@@ -1,8 +1,8 @@
-"""Leaving out of a request what a server answers with an error, or calling it as the server does. Only such a body
-is written anew.
+"""Leaving out of a request what a server answers with an error, or calling it as the server does; and saying to it
+what it would otherwise assume. Only such a body is written anew.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -12,9 +12,9 @@ _object = msgspec.json.Decoder(Members)
 _objects = msgspec.json.Decoder(list[Members])
 
 
-def drop(body: bytes, fields: Iterable[str]) -> bytes:
+def drop(body: bytes, fields: Iterable[str], dropped: list[str] | None = None) -> bytes:
     """`body`, a JSON object, without `fields`: a name, or "list[].name" for a member of each object in a list. One
-    written "name>other" becomes `other`, unless that is there too.
+    written "name>other" becomes `other`, unless that is there too. `dropped` is told what was left out.
 
     Bytes that hold none of the names come back as they are, and so does what no server would accept anyway.
     """
@@ -23,10 +23,22 @@ def drop(body: bytes, fields: Iterable[str]) -> bytes:
         return body
     try:
         members = _object.decode(body)
-        changed = [_drop_one(members, field) for field in suspects]
+        changed = [field for field in suspects if _drop_one(members, field)]
     except msgspec.MsgspecError:
         return body
-    return msgspec.json.encode(members) if any(changed) else body
+    if dropped is not None:
+        dropped += [field for field in changed if ">" not in field]
+    return msgspec.json.encode(members) if changed else body
+
+
+def add(body: bytes, fields: Mapping[str, object]) -> bytes:
+    """`body`, a JSON object, with those of `fields` that it lacks."""
+    try:
+        members = _object.decode(body)
+    except msgspec.MsgspecError:
+        return body
+    lacking = {name: value for name, value in fields.items() if name not in members}
+    return msgspec.json.encode({**members, **lacking}) if lacking else body
 
 
 def _name(field: str) -> str:

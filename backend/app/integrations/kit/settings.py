@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+import msgspec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from app.core.http import TransportSettings
@@ -49,11 +50,10 @@ HeaderLines = Annotated[dict[str, str], AfterValidator(_header_lines), Field(rep
 ApiKey = Annotated[SecretStr, AfterValidator(_key_text)]
 
 
-class UpstreamSettings(BaseModel):
+class ServerSettings(BaseModel):
     """How a server is reached and who we are to it. Times are in seconds.
 
-    `connect_timeout` bounds opening a connection, `timeout` small questions (health, list of models),
-    `first_byte_timeout` the wait for the head of an answer; the platform's own limits for a call stand besides.
+    `connect_timeout` bounds opening a connection, `timeout` small questions (health, list of models).
     `model_refresh_interval` is the least time between two looks at the list of models. The files are PEM;
     `ca_file` replaces the system's authorities. `proxy`: an http:// forward proxy.
 
@@ -69,7 +69,6 @@ class UpstreamSettings(BaseModel):
     headers: HeaderLines = {}
     connect_timeout: float = Field(default=5, gt=0)
     timeout: float = Field(default=30, gt=0)
-    first_byte_timeout: float = Field(default=600, gt=0)
     model_refresh_interval: float = Field(default=300, ge=0)
     ca_file: str | None = None
     cert_file: str | None = None
@@ -101,7 +100,6 @@ class UpstreamSettings(BaseModel):
     def transport(self) -> TransportSettings:
         return TransportSettings(
             connect_timeout=self.connect_timeout,
-            first_byte_timeout=self.first_byte_timeout,
             verify=self.verify,
             ca_file=self.ca_file,
             client_cert_file=self.cert_file,
@@ -114,6 +112,17 @@ class UpstreamSettings(BaseModel):
         if self.api_keys and _texts(self.api_key):
             raise ValueError("set api_key or api_keys, not both; a key in the environment counts as api_key")
         return self
+
+
+class UpstreamSettings(ServerSettings):
+    """And `first_byte_timeout`: the wait for the head of an answer. The platform's own limits for a call stand
+    besides.
+    """
+
+    first_byte_timeout: float = Field(default=600, gt=0)
+
+    def transport(self) -> TransportSettings:
+        return msgspec.structs.replace(super().transport(), first_byte_timeout=self.first_byte_timeout)
 
 
 def _texts(*keys: SecretStr) -> list[str]:

@@ -21,7 +21,7 @@ from app.core.integration_framework import HealthReport, IntegrationConfigError
 from app.domain.errors import PlatformError, UpstreamError
 from app.integrations.kit.failure_log import FailureLog
 from app.integrations.kit.keys import Key, KeyRing
-from app.integrations.kit.settings import UpstreamSettings
+from app.integrations.kit.settings import ServerSettings
 
 
 class Upstream:
@@ -38,7 +38,7 @@ class Upstream:
 
     @classmethod
     def connect(
-        cls, name: str, base_url: str, settings: UpstreamSettings, transport: TransportSettings | None = None
+        cls, name: str, base_url: str, settings: ServerSettings, transport: TransportSettings | None = None
     ) -> Self:
         """`transport`: instead of what `settings` say of it. Raises IntegrationConfigError for what can't be
         right: an address, a header, a file.

@@ -95,12 +95,15 @@ def _effort(fields: RequestFields) -> str | None:
     return effort
 
 
-def encode(request: ChatRequest) -> bytes:
-    """Raises UnsupportedFeature for what has no place in this format."""
+def encode(request: ChatRequest, *, dropped: list[str] | None = None) -> bytes:
+    """`dropped` is told the knobs that this format has no place for.
+
+    Raises UnsupportedFeature where leaving something out would change what was asked.
+    """
     known: dict[str, Any] = {"model": request.model, **_encode_messages(request.messages)}
     if request.stream:
         known["stream"] = True
-    known.update(_encode_sampling(request.sampling))
+    known.update(_encode_sampling(request.sampling, [] if dropped is None else dropped))
     if request.sampling.logprobs and "include" not in request.extensions.get(FORMAT, {}):
         known["include"] = [_LOGPROBS]
     known.update(_encode_tools(request))
@@ -139,8 +142,14 @@ def _encode_messages(messages: tuple[Message, ...]) -> dict[str, Any]:
     return known
 
 
-def _encode_sampling(sampling: Sampling) -> dict[str, Any]:
+_NO_PLACE = ("top_k", "seed", "stop", "presence_penalty", "frequency_penalty", "logit_bias")
+
+
+def _encode_sampling(sampling: Sampling, missed: list[str]) -> dict[str, Any]:
     """The knobs that are set and known here."""
+    missed += [name for name in _NO_PLACE if getattr(sampling, name)]
+    if sampling.n > 1:
+        missed.append("n")
     known: dict[str, Any] = {
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,

@@ -88,6 +88,42 @@ async def test_a_client_certificate_is_shown(connect, certificates):
             await fetch(connect(peer.url, ca_file=str(own.file)))
 
 
+async def once(call: Call) -> None:
+    """So that each request comes over a connection of its own."""
+    request = await call.request()
+    await call.answer(request.body, headers="connection: close\r\n")
+
+
+async def test_files_that_changed_count_from_the_next_connection_on(connect, certificates, tmp_path):
+    own, client = certificates["localhost"], certificates["client"]
+    cert, key = certificates["elsewhere"].copy(tmp_path)
+    async with raw_peer(once, tls=own.server(trusted_client=client)) as peer:
+        transport = connect(peer.url, ca_file=str(own.file), client_cert_file=str(cert), client_key_file=str(key))
+        with pytest.raises(UpstreamUnavailable):
+            await fetch(transport)
+        client.copy(tmp_path)
+        assert await fetch(transport) == POST.body
+
+
+async def test_while_files_cannot_be_used_those_read_before_stay(connect, certificates, tmp_path, caplog):
+    own, client = certificates["localhost"], certificates["client"]
+    cert, key = client.copy(tmp_path)
+    async with raw_peer(once, tls=own.server(trusted_client=client)) as peer:
+        transport = connect(peer.url, ca_file=str(own.file), client_cert_file=str(cert), client_key_file=str(key))
+        for spoil in (lambda: cert.write_text("half of it"), key.unlink):
+            spoil()
+            for _ in range(2):
+                assert await fetch(transport) == POST.body
+    told = [record.getMessage() for record in caplog.records if record.name == "app.core.http.tls"]
+    assert (
+        told
+        == [
+            "the certificates read before stay: The client certificate or key of 'upstream' cannot be read as PEM."
+        ]
+        * 2
+    )
+
+
 async def test_a_peer_without_tls_is_refused(connect, certificates):
     async def script(call: Call) -> None:
         await call.reader.read(100)

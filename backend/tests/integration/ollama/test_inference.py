@@ -42,11 +42,12 @@ ANSWER = "A pod is one or more containers."
 
 
 async def test_chat(ollama: OllamaIntegration, fake: OllamaFake) -> None:
-    events = await read(await ollama.chat(chat(sampling=Sampling(temperature=0.0, logit_bias={"1": 2.0}))))
+    exchange = chat(sampling=Sampling(temperature=0.0, logit_bias={"1": 2.0}))
+    events = await read(await ollama.chat(exchange))
     assert isinstance(events[0], Started)
     assert (events[0].id, events[0].model) == ("req-1", "demo:latest")
     assert events[0].created > 1_700_000_000
-    assert events[0].extensions == {"ollama": {"result": {"dropped": ["logit_bias"]}}}
+    assert exchange.dropped == ["logit_bias"]
     assert text_of(events) == ANSWER
     assert events[-2] == Finished(reason="stop")
     assert isinstance(events[-1], UsageReported)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.core.integration_framework import (
+    HealthStatus,
     IntegrationAuthFailed,
     IntegrationConfig,
     IntegrationConfigError,
@@ -19,6 +20,7 @@ from app.domain.errors import (
     InvalidRequest,
     ModelNotFound,
     ProviderProtocolError,
+    UpstreamAuthFailed,
     UpstreamError,
     UpstreamUnavailable,
 )
@@ -172,6 +174,19 @@ async def test_the_key_and_the_headers_go_with_every_request(start: Start, fake:
     ollama = await start(api_key="hidden", headers={"x-team": "blue"})
     await ollama.generate("demo", "Hello")
     assert {(head["authorization"], head["x-team"]) for head in fake.headers} == {("Bearer hidden", "blue")}
+
+
+async def test_of_several_keys_one_that_is_refused_gives_way(start: Start, fake: OllamaFake) -> None:
+    ollama = await start(api_keys=["one", "two"])
+    fake.faults["/api/generate"] = Fault(status=401)
+    with pytest.raises(UpstreamAuthFailed) as caught:
+        await ollama.generate("demo", "Hello")
+    del fake.faults["/api/generate"]
+    assert caught.value.rotated
+    await ollama.generate("demo", "Hello")
+    report = await ollama.health_check()
+    assert report.status is HealthStatus.DEGRADED
+    assert report.details["keys"] == {"usable": 1, "of": 2}
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import pytest
 from app.domain.prices import Price
 from app.domain.usage import Usage
 from app.inference.price_list import PriceList, _table
+from app.integrations.builtin import BUILTIN
 
 ROWS = [(kind, model, price) for kind, models in _table().items() for model, price in models.items()]
 ONE, TWO, THREE = Price(input=1.0), Price(input=2.0), Price(input=3.0)
@@ -17,6 +18,10 @@ def test_no_row_stands_twice() -> None:
     text = files("app.inference").joinpath("prices.tsv").read_text("utf-8")
     names = Counter(tuple(line.split("\t")[:2]) for line in text.splitlines() if line and line[0] != "#")
     assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_each_row_is_of_a_kind_that_there_is() -> None:
+    assert {kind for kind, _, _ in ROWS} <= BUILTIN.keys()
 
 
 @pytest.mark.parametrize(("kind", "model", "price"), ROWS, ids=lambda value: value if type(value) is str else "")

@@ -59,7 +59,7 @@ LLAMA_SERVER = json.dumps(
     ],
 )
 def test_decode(status: int, text: str, kind: type[PlatformError]) -> None:
-    error = decode(status, json.dumps({"error": text}).encode(), provider="ollama", model="m")
+    error = decode(status, {}, json.dumps({"error": text}).encode(), provider="ollama", model="m")
     assert type(error) is kind
     assert error.provider == "ollama"
     assert not text or text not in error.message
@@ -67,31 +67,50 @@ def test_decode(status: int, text: str, kind: type[PlatformError]) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"404 page not found", b'{"error": 7}', b"\xff", b"<html>"])
 def test_any_body_will_do(body: bytes) -> None:
-    error = decode(500, body, provider="ollama", model="m")
+    error = decode(500, {}, body, provider="ollama", model="m")
     assert type(error) is UpstreamError
     assert error.message == "'ollama' failed while it worked on 'm'."
 
 
 def test_the_caller_learns_what_is_wrong_with_the_request() -> None:
     text = 'option "seed" must be of type integer\nBearer abcdefgh'
-    error = decode(400, json.dumps({"error": text}).encode(), provider="ollama", model="m")
+    error = decode(400, {}, json.dumps({"error": text}).encode(), provider="ollama", model="m")
     assert type(error) is InvalidRequest
     assert error.message == (
         "'ollama' does not accept this request for 'm': option \"seed\" must be of type integer [redacted]"
     )
     assert (
-        decode(400, b"", provider="ollama", model="m").message == "'ollama' does not accept this request for 'm'."
+        decode(400, {}, b"", provider="ollama", model="m").message
+        == "'ollama' does not accept this request for 'm'."
     )
 
 
-@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct", None), ("-3", 0.0)])
+@pytest.mark.parametrize(("value", "seconds"), [("7", 7.0), ("0.5", 0.5), ("Wed, 21 Oct", None), ("-3", None)])
 def test_retry_after(value: str, seconds: float | None) -> None:
-    error = decode(429, b"", provider="ollama", model="m", headers={"retry-after": value})
+    error = decode(429, {"retry-after": value}, b"", provider="ollama", model="m")
     assert error.retry_after == seconds
 
 
+SUBSCRIPTION = "this model requires a subscription, upgrade for access: https://ollama.com/upgrade"
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "code"),
+    [
+        (401, "unauthorized", None),
+        (403, SUBSCRIPTION, "model_not_allowed"),
+        (403, "", "not_permitted"),
+        (429, "you (x) have reached your session usage limit, upgrade for higher limits", "insufficient_quota"),
+        (429, "too many concurrent requests", None),
+    ],
+)
+def test_what_is_refused_and_what_a_key_has_to_do_with_it(status: int, text: str, code: str | None) -> None:
+    error = decode(status, {}, json.dumps({"error": text}).encode(), provider="ollama", model="m")
+    assert error.code == code
+
+
 def test_model_not_found_says_what_to_do() -> None:
-    error = decode(404, b"", provider="ollama", model="m")
+    error = decode(404, {}, b"", provider="ollama", model="m")
     assert (error.code, error.param) == ("model_not_found", "model")
     assert "Pull it" in error.message
 

@@ -44,7 +44,9 @@ def chat(exchange: Exchange[ChatRequest], model: LocalModel, provider: str) -> t
     """Frames are passed on as they are where the caller wants a stream in this very format."""
     body = exchange.body_as(openai_chat.FORMAT)
     as_is = body is not None and exchange.stream
-    fields = read_fields(body if body is not None else chat_request.encode(exchange.request))
+    fields = read_fields(
+        body if body is not None else chat_request.encode(exchange.request, dropped=exchange.dropped)
+    )
     question = chat_question(fields, model)
     return _tuned(question, as_is), PassOn(openai_chat.FORMAT) if as_is else Decode(ChatDecoder(provider))
 
@@ -54,7 +56,9 @@ def completion(
 ) -> tuple[Question, Telling]:
     body = exchange.body_as(openai_completions.FORMAT)
     as_is = body is not None and exchange.stream
-    fields = read_fields(body if body is not None else completion_request.encode(exchange.request))
+    fields = read_fields(
+        body if body is not None else completion_request.encode(exchange.request, dropped=exchange.dropped)
+    )
     question = completion_question(fields, model)
     return _tuned(question, as_is), PassOn(openai_completions.FORMAT) if as_is else Decode(
         CompletionDecoder(provider)

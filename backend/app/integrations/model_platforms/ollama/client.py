@@ -5,14 +5,16 @@ https://docs.ollama.com/api
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
 import msgspec
 
-from app.core.http import InboundResponse, OutboundRequest, Transport, open_good
-from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout
+from app.core.http import ErrorDecoder, InboundResponse, OutboundRequest, open_good
+from app.domain.errors import ProviderProtocolError, UpstreamTimeout
+from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.ollama import errors
 from app.wire.ndjson import LineSplitter
 
@@ -82,9 +84,9 @@ class _Processes(msgspec.Struct):
 class OllamaClient:
     """Calls one server. Raises PlatformError only; `timeout` (seconds) bounds each call that is answered whole."""
 
-    def __init__(self, transport: Transport, *, provider: str, timeout: float) -> None:
-        self._transport = transport
-        self._provider = provider
+    def __init__(self, upstream: Upstream, *, timeout: float) -> None:
+        self._upstream = upstream
+        self._provider = upstream.name
         self._timeout = timeout
 
     async def version(self) -> str:
@@ -116,12 +118,10 @@ class OllamaClient:
 
     async def open(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> InboundResponse:
         """A response that says success, for the caller to read and close. Raises what any other status means."""
-        return await self._opened(
-            OutboundRequest(
-                method="POST", path=path, headers=_JSON, body=body, first_byte_timeout=first_byte_timeout
-            ),
-            model,
+        request = OutboundRequest(
+            method="POST", path=path, headers=_JSON, body=body, first_byte_timeout=first_byte_timeout
         )
+        return await self._upstream.ask(request, self._refusal(model), model=model)
 
     async def read(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> bytes:
         """The whole body of an answer that may take as long as loading a model does."""
@@ -135,17 +135,14 @@ class OllamaClient:
         request = OutboundRequest(method=method, path=path, headers=_JSON if body else (), body=body)
         try:
             async with asyncio.timeout(self._timeout):
-                return await _whole(await self._opened(request, model))
+                return await _whole(await open_good(self._upstream, request, self._refusal(model)))
         except TimeoutError:
             raise UpstreamTimeout(
                 f"'{self._provider}' gave no answer within {self._timeout:g} s.", provider=self._provider
             ) from None
 
-    async def _opened(self, request: OutboundRequest, model: str) -> InboundResponse:
-        def refusal(status: int, headers: Mapping[str, str], body: bytes) -> PlatformError:
-            return errors.decode(status, body, provider=self._provider, model=model, headers=headers)
-
-        return await open_good(self._transport, request, refusal)
+    def _refusal(self, model: str) -> ErrorDecoder:
+        return partial(errors.decode, provider=self._provider, model=model)
 
     def _decode(self, body: bytes, reply: type[T]) -> T:
         try:

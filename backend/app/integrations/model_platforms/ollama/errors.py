@@ -23,6 +23,7 @@ from app.domain.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
+from app.wire.openai_chat.upstream_errors import retry_after
 from app.wire.redact import redact
 
 
@@ -111,23 +112,28 @@ def _by_meaning(text: str, provider: str, model: str) -> PlatformError | None:
     return None
 
 
-def decode(
-    status: int, body: bytes, *, provider: str, model: str, headers: Mapping[str, str] | None = None
-) -> PlatformError:
-    """What an answer with any other `status` than success means. `headers`: lower-case names."""
+def decode(status: int, headers: Mapping[str, str], body: bytes, *, provider: str, model: str) -> PlatformError:
+    """What an answer with any other `status` than success means. `headers`: lower-case names. The codes of
+    refusals are those that kit.keys tells apart.
+    """
     if status < 400:
         return ProviderProtocolError(
             f"'{provider}' answered with a status that Ollama has not.", provider=provider
         )
-    if status in {401, 403}:
+    text = _text(body)
+    if status == 401:
         return UpstreamAuthFailed(f"'{provider}' refuses the platform's credential.", provider=provider)
+    if status == 403:
+        # Ollama's cloud wants a subscription for some models; any other server has no keys, but allowed origins.
+        code = "model_not_allowed" if "subscription" in text else "not_permitted"
+        return UpstreamAuthFailed(f"'{provider}' forbids the request.", code=code, provider=provider)
     if status == 429:
         return UpstreamRateLimited(
             f"'{provider}' refuses more requests for now.",
+            code="insufficient_quota" if "usage limit" in text else None,
             provider=provider,
-            retry_after=_seconds((headers or {}).get("retry-after")),
+            retry_after=retry_after(headers),
         )
-    text = _text(body)
     return _by_meaning(text, provider, model) or _by_status(status, text, provider, model)
 
 
@@ -156,10 +162,3 @@ def _text(body: bytes) -> str:
         return msgspec.json.decode(body, type=ErrorBody).error
     except msgspec.MsgspecError:
         return ""
-
-
-def _seconds(value: str | None) -> float | None:
-    try:
-        return max(0.0, float(value)) if value else None
-    except ValueError:
-        return None

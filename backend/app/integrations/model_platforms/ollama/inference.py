@@ -1,6 +1,5 @@
 """What a model is asked for: a chat, a completion, vectors; and `generate`, the shortcut for scripts."""
 
-from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from uuid import uuid4
@@ -63,9 +62,8 @@ class Inference:
 
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         terms = await self.terms(exchange.model)
-        dropped: list[str] = []
-        body = encode_chat(exchange.request, terms, dropped=dropped)
-        return await self._answer("/api/chat", body, terms, exchange.request_id, dropped=dropped)
+        body = encode_chat(exchange.request, terms, dropped=exchange.dropped)
+        return await self._answer("/api/chat", body, terms, exchange.request_id)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         """Several prompts are answered one after another: Ollama takes one at a time."""
@@ -73,12 +71,9 @@ class Inference:
         request = exchange.request
         if not request.prompts:
             raise InvalidRequest("A completion needs a prompt.", param="prompt")
-        dropped: list[str] = []
-        bodies = [encode_completion(request, each, terms, dropped=dropped) for each in request.prompts]
+        bodies = [encode_completion(request, each, terms, dropped=exchange.dropped) for each in request.prompts]
         openers = [
-            partial(
-                self._answer, "/api/generate", body, terms, exchange.request_id, choice=choice, dropped=dropped
-            )
+            partial(self._answer, "/api/generate", body, terms, exchange.request_id, choice=choice)
             for choice, body in enumerate(bodies)
         ]
         first = await openers[0]()
@@ -115,14 +110,7 @@ class Inference:
         )
 
     async def _answer(
-        self,
-        path: str,
-        body: bytes,
-        terms: ModelTerms,
-        request_id: str = "",
-        *,
-        choice: int = 0,
-        dropped: Sequence[str] = (),
+        self, path: str, body: bytes, terms: ModelTerms, request_id: str = "", *, choice: int = 0
     ) -> EventStream:
         response = await self._client.open(
             path, body, model=terms.model, first_byte_timeout=self._settings.load_timeout
@@ -133,7 +121,6 @@ class Inference:
             id=request_id or uuid4().hex,
             choice=choice,
             num_ctx=terms.num_ctx,
-            dropped=dropped,
         )
         return answer_stream(response, decoder)
 

@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from app.core.http import Transport, TransportSettings, create_transport
 from app.core.integration_framework import (
     BaseIntegration,
     HealthReport,
@@ -31,6 +30,7 @@ from app.domain.errors import (
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, ModelsChanged, PullProgress
+from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.ollama import names
 from app.integrations.model_platforms.ollama.client import OllamaClient, Running
 from app.integrations.model_platforms.ollama.discovery import OLDEST_VERSION, truncates_silently
@@ -48,6 +48,7 @@ DEFAULT_OLLAMAINTEGRATION_CONFIG = IntegrationConfig(
 
 
 class _Server(NamedTuple):
+    upstream: Upstream
     client: OllamaClient
     library: ModelLibrary
     inference: Inference
@@ -65,7 +66,7 @@ class OllamaIntegration(BaseIntegration):
 
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)
-        self._transport: Transport | None = None
+        self._upstream: Upstream | None = None
         self._server: _Server | None = None
 
     async def initialize(self) -> None:
@@ -73,16 +74,8 @@ class OllamaIntegration(BaseIntegration):
         too old or is not Ollama, IntegrationAuthFailed where the key is refused.
         """
         settings = self.settings
-        try:
-            self._transport = create_transport(
-                name=self.name,
-                base_url=settings.base_url,
-                headers=settings.outbound_headers(),
-                settings=TransportSettings(connect_timeout=settings.connect_timeout),
-            )
-        except ValueError as error:
-            raise IntegrationConfigError(f"settings: {error}") from error
-        client = OllamaClient(self._transport, provider=self.name, timeout=settings.timeout)
+        self._upstream = Upstream.connect(self.name, settings.base_url, settings)
+        client = OllamaClient(self._upstream, timeout=settings.timeout)
         library = ModelLibrary(client, provider=self.name, settings=settings, changed=self._models_changed)
         try:
             if not settings.in_cloud:
@@ -91,7 +84,7 @@ class OllamaIntegration(BaseIntegration):
         except PlatformError as error:
             raise _failed_start(error, settings) from error
         inference = Inference(client, library, provider=self.name, settings=settings)
-        self._server = _Server(client, library, inference)
+        self._server = _Server(self._upstream, client, library, inference)
 
     async def health_check(self) -> HealthReport:
         """Asks for the version, and for the models when the last look is `model_refresh_interval` old."""
@@ -100,12 +93,13 @@ class OllamaIntegration(BaseIntegration):
         await server.library.refresh_if_due()
         models = server.library.models()
         loaded = sum(1 for model in models if model.loaded)
-        return HealthReport(details={"version": version, "models": len(models), "loaded": loaded})
+        report = HealthReport(details={"version": version, "models": len(models), "loaded": loaded})
+        return server.upstream.told_in(report)
 
     async def shutdown(self) -> None:
-        transport, self._transport, self._server = self._transport, None, None
-        if transport is not None:
-            await transport.aclose()
+        upstream, self._upstream, self._server = self._upstream, None, None
+        if upstream is not None:
+            await upstream.aclose()
 
     def models(self) -> Sequence[ModelInfo]:
         return self._server.library.models() if self._server else ()

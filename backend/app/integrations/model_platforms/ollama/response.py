@@ -5,7 +5,7 @@ answer that was not streamed is one such line, so one decoder reads both, and ch
 where the text stands. https://docs.ollama.com/api/streaming
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 
 import msgspec
@@ -39,8 +39,6 @@ class StreamDecoder:
 
     `num_ctx`: the context length that was asked for. A server that cuts prompts to it all the same is found out by
     its own count of the prompt's tokens, and the answer, being one to another question, becomes an error.
-    `dropped`: the fields that the request had to leave out; they are told with the first event,
-    as `dropped` in the result's extensions.
     """
 
     def __init__(
@@ -51,14 +49,12 @@ class StreamDecoder:
         id: str,
         choice: int = 0,
         num_ctx: int | None = None,
-        dropped: Sequence[str] = (),
     ) -> None:
         self._provider = provider
         self._model = model
         self._id = id
         self._choice = choice
         self._num_ctx = num_ctx
-        self._dropped = dropped
         self._lines = LineSplitter()
         self._started = False
         self._calls = 0
@@ -107,14 +103,7 @@ class StreamDecoder:
         if self._started:
             return []
         self._started = True
-        return [
-            Started(
-                id=self._id,
-                model=line.model or self._model,
-                created=unix_seconds(line.created_at),
-                extensions={FORMAT: {"result": {"dropped": sorted(set(self._dropped))}}} if self._dropped else {},
-            )
-        ]
+        return [Started(id=self._id, model=line.model or self._model, created=unix_seconds(line.created_at))]
 
     def _deltas(self, line: Line) -> list[ChatEvent]:
         body = line.message

@@ -55,6 +55,8 @@ CLOUDS = (
         models_open=True,
     ),
     # https://openrouter.ai/docs/models and https://openrouter.ai/docs/api/api-reference/api-keys/get-current-api-key
+    # Where a context is short it would cut a prompt that is longer, and say nothing:
+    # https://openrouter.ai/docs/guides/features/message-transforms
     Vendor(
         kind="openrouter",
         title="OpenRouter",
@@ -71,6 +73,7 @@ CLOUDS = (
             per_token=True,
             free=True,
         ),
+        defaults={"plugins": [{"id": "context-compression", "enabled": False}]},
     ),
     # https://docs.mistral.ai/api and the schemas of https://github.com/mistralai/client-python: it answers 422 for
     # any field besides those. The usage is always in its last chunk.

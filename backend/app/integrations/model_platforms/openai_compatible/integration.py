@@ -61,6 +61,7 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
             self.vendor.profile,
             responses=self.vendor.responses,
             chat_format=self.vendor.chat,
+            defaults=self.vendor.defaults,
         )
         if self.vendor.models_open and self.vendor.shows_wrong_key:
             await self._check()

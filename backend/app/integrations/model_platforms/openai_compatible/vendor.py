@@ -1,5 +1,7 @@
 """What one vendor of the OpenAI dialect is like: the columns of the catalogue."""
 
+from typing import Any
+
 import msgspec
 
 from app.integrations.kit.listing import PriceFields
@@ -37,7 +39,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from one that has a
     part of it they are translated. `chat`: it has chat completions; if not, Responses is all it speaks. `pooled`:
     an open connection that idles costs the server nothing. `counting`: ways of asking how many tokens a chat is,
-    the best first. `prices`: where its list of models tells what they cost.
+    the best first. `prices`: where its list of models tells what they cost. `defaults`: fields that a chat gets
+    where it lacks them.
     """
 
     kind: str
@@ -61,6 +64,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     responses: bool = False
     counting: tuple[Counting, ...] = ()
     prices: PriceFields | None = None
+    defaults: dict[str, Any] = {}
 
     @property
     def shows_wrong_key(self) -> bool:

@@ -115,11 +115,24 @@ async def test_refused_fields_are_left_out(server: ScriptedServer, kind: str) ->
     server.on("POST", CHAT, json_reply(ANSWER))
     body = b'{"model":"alias","logprobs":true,"seed":1.0,"messages":[{"role":"user","name":"ann","content":"x"}]}'
     async with running(server, kind, drop_params={"seed"}) as integration:
-        await everything(integration.chat, passed_on(body))
+        exchange = passed_on(body)
+        await everything(integration.chat, exchange)
         await everything(integration.chat, passed_on())
+    assert sorted(exchange.dropped) == ["logprobs", "messages[].name", "seed"]
     edited, untouched = (request.body for request in server.requests_to(CHAT))
     assert as_json(edited) == {"model": "m", "messages": [{"role": "user", "content": "x"}]}
     assert untouched == BODY.replace(b'"alias"', b'"m"')
+
+
+async def test_a_cloud_that_cuts_prompts_unasked_is_asked_not_to(server: ScriptedServer) -> None:
+    server.on("GET", "/v1/key", json_reply(b"{}"))
+    server.on("POST", CHAT, json_reply(ANSWER))
+    async with running(server, "openrouter") as integration:
+        await everything(integration.chat, passed_on())
+        await everything(integration.chat, passed_on(BODY[:-1] + b', "plugins": [{"id": "web"}]}'))
+    plain, own = (as_json(request.body)["plugins"] for request in server.requests_to(CHAT))
+    assert plain == [{"id": "context-compression", "enabled": False}]
+    assert own == [{"id": "web"}]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,14 @@ async def server() -> AsyncIterator[ScriptedServer]:
         yield server
 
 
+async def test_what_a_cloud_has_no_place_for_is_told(server: ScriptedServer) -> None:
+    server.on("POST", CHAT, sse_reply(*CHAT_FRAMES))
+    exchange = translated(hello(sampling=Sampling(top_k=3, temperature=0.5)), stream=True)
+    async with running(server, "groq") as integration:
+        await everything(integration.chat, exchange)
+    assert exchange.dropped == ["top_k"]
+
+
 async def test_a_stream(server: ScriptedServer) -> None:
     server.on("POST", CHAT, sse_reply(*CHAT_FRAMES))
     async with running(server) as integration:

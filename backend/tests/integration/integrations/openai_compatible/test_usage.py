@@ -50,7 +50,7 @@ async def test_it_is_asked_for_and_kept_back(server: ScriptedServer) -> None:
         events = await everything(integration.chat, passed_on(stream=True))
     assert server.received[-1].body == ASKED + SENT[1:]
     assert text(events) == DELTA + DELTA + DONE
-    assert events[-2:] == [UsageReported(usage=USED), Opaque("openai_chat", DONE)]
+    assert events[-2:] == [UsageReported(usage=USED), Opaque("openai_chat", DONE, last=True)]
 
 
 async def test_text_completions(server: ScriptedServer) -> None:

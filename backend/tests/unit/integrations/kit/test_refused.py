@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.integrations.kit.refused import drop
+from app.integrations.kit.refused import add, drop
 
 FIELDS = frozenset({"logprobs", "logit_bias", "messages[].name", "max_completion_tokens>max_tokens"})
 
@@ -39,6 +39,25 @@ def test_a_body_without_them_is_the_very_same(body: bytes) -> None:
 )
 def test_they_are_left_out_or_renamed(body: object, wanted: object) -> None:
     assert json.loads(drop(json.dumps(body).encode(), FIELDS)) == wanted
+
+
+def test_what_was_left_out_is_told_and_what_was_renamed_is_not() -> None:
+    dropped: list[str] = []
+    body = {"logprobs": True, "max_completion_tokens": 5, "messages": [{"name": "a"}, {"name": "b"}], "seed": 1}
+    drop(json.dumps(body).encode(), FIELDS, dropped)
+    assert sorted(dropped) == ["logprobs", "messages[].name"]
+
+
+@pytest.mark.parametrize(
+    ("body", "wanted"),
+    [
+        (b'{"model": 1.50}', b'{"model":1.50,"plugins":[]}'),
+        (b'{"plugins" : ["own"] }', b'{"plugins" : ["own"] }'),
+        (b"no JSON", b"no JSON"),
+    ],
+)
+def test_only_what_is_lacking_is_added(body: bytes, wanted: bytes) -> None:
+    assert add(body, {"plugins": []}) == wanted
 
 
 def test_the_order_and_the_spelling_of_the_rest_stay() -> None:

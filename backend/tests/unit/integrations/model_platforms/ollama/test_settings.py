@@ -62,8 +62,5 @@ def test_a_closing_slash_is_no_part_of_the_address() -> None:
 
 def test_secrets_go_out_but_are_never_shown() -> None:
     settings = OllamaSettings(api_key=SecretStr("hidden-key"), headers={"x-proxy-token": "hidden-token"})
-    assert settings.outbound_headers() == (
-        ("x-proxy-token", "hidden-token"),
-        ("authorization", "Bearer hidden-key"),
-    )
+    assert settings.request_headers() == {"authorization": "Bearer hidden-key", "x-proxy-token": "hidden-token"}
     assert "hidden" not in repr(settings)
