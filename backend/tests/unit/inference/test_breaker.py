@@ -117,7 +117,8 @@ class Machine(RuleBasedStateMachine):
             opened = self.breaker.failed(self.now, probe)
             assert opened == (self.breaker.state == "open" and state != "open")
             if opened:
-                assert POLICY.cooldown <= self.breaker.closed_in(self.now) <= POLICY.max_cooldown
+                closed_in = round(self.breaker.closed_in(self.now), 6)  # floats, with any clock behind them
+                assert POLICY.cooldown <= closed_in <= POLICY.max_cooldown
         elif how == "succeeded":
             self.breaker.succeeded(probe)
         else:
