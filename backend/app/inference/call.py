@@ -46,7 +46,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return self.source.name
 
 
-class Considered(msgspec.Struct, frozen=True, omit_defaults=True):
+class Considered(msgspec.Struct, frozen=True, gc=False):
     """A target that a request might have gone to: its `score` (lower is better), or why it was `excluded`. `note`:
     what set it back.
 

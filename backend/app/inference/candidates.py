@@ -53,6 +53,15 @@ class Candidates:
         self._given.append(self._left.pop(0))
         return self.current
 
+    def last_resort(self, now: float) -> Target | None:
+        """One that is shut out for having failed, and not too lately: for when nobody else is left."""
+        for target, out in self._out:
+            shut_out = isinstance(out, Excluded) and out is not _AWAY and target not in self._given
+            if shut_out and target.vitals.excluded(now, target.rpm, target.tpm, last=True) is None:
+                self._given.append(target)
+                return target
+        return None
+
     def again(self, now: float, patience: float) -> tuple[Target, float] | None:
         """Of those given out already the one whose turn is longest ago, and the seconds for which it wants to be
         left alone; None when there is none that may be asked within `patience` seconds.

@@ -35,11 +35,12 @@ LONGEST_PAUSE = 5.0
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Ask `target`, in `pause` seconds. `entry` is the model that led there."""
+    """Ask `target`, in `pause` seconds. `entry` is the model that led there. `last`: though it is shut out."""
 
     entry: ModelEntry
     target: Target
     pause: float = 0.0
+    last: bool = False
 
 
 class Plan:
@@ -59,66 +60,73 @@ class Plan:
         """Raises what stands in the way when no target can be asked."""
         self._entry.budget.earn()
         self._entry.hedges.earn()
-        target = self._candidates.next()
-        if target is not None:
-            return self._step(target)
-        refusal = self._candidates.refusal()
-        step = self._fall_back(refusal)
+        step = self._next()
         if step is None:
-            raise refusal
+            refusal = self._candidates.refusal()
+            step = self._fall_back(refusal) or self._last_resort()
+            if step is None:
+                raise refusal
+        self._attempts = 1
         return step
 
     def after(self, error: PlatformError) -> Step | None:
         """Where to go on after `error`; None when it is what the caller is to get."""
         if self._attempts >= MAX_ATTEMPTS:
             return None
-        if isinstance(error, ContextLengthExceeded):
-            larger = self._candidates.next_larger()
-            return self._step(larger) if larger is not None else self._fall_back(error)
-        if isinstance(error, ContentRefused):
-            return self._fall_back(error)
-        if not error.retryable:
-            return None
-        if error.rotated:
-            return self._step(self._candidates.current)
-        return self._again(error) or self._fall_back(error)
+        step = self._again(error) if error.retryable and not error.rotated else None
+        if step is not None:
+            return step
+        if isinstance(error, ContextLengthExceeded) and (larger := self._candidates.next_larger()) is not None:
+            step = Step(self._entry, larger)
+        elif error.rotated:
+            step = Step(self._entry, self._candidates.current)
+        else:
+            step = self._fall_back(error)
+        self._attempts += step is not None
+        return step
 
     def instead(self, refusal: PlatformError) -> Step | None:
         """Another target for one that had no place free: nothing was asked, so nothing is counted."""
-        self._attempts -= 1
         full = self._candidates.current
         self._call.considered.append(
             Considered(self._entry.name, full.integration, full.model, excluded=refusal.message)
         )
-        target = self._candidates.next()
-        return self._step(target) if target is not None else self._fall_back(refusal)
+        return self._next() or self._fall_back(refusal)
 
     def hedge(self) -> Step | None:
         """A second target to ask beside the current one, which is silent; None when that would be too much."""
         if self._attempts >= MAX_ATTEMPTS or not self._candidates.more or not self._entry.hedges.spend():
             return None
-        target = self._candidates.next()
-        return self._step(target) if target is not None else None
+        self._attempts += 1
+        return self._next()
 
     def _again(self, error: PlatformError) -> Step | None:
         """A further try at one of the same model's targets."""
         policy = self._entry.policy
         allowed = policy.retries_by_cause.get(_cause(error), policy.retries)
-        reserved = 1 if any(True for _ in self._fallbacks(error)) else 0
+        reserved = any(True for _ in self._fallbacks(error))
         if self._own_retries >= allowed or self._attempts + reserved >= MAX_ATTEMPTS:
             return None
         if isinstance(error, UpstreamAuthFailed):
             self._candidates.drop_current()
-        target, pause = self._candidates.next(), 0.0
-        if target is None:
-            known = self._candidates.again(self._now(), LONGEST_PAUSE)
-            if known is None:
-                return None
-            target, pause = known[0], max(known[1], self._jitter())
-        if not self._entry.budget.spend():
+        step = self._next() or (None if reserved else self._last_resort()) or self._same_again()
+        if step is None or not self._entry.budget.spend():
             return None
         self._own_retries += 1
-        return self._step(target, pause)
+        self._attempts += 1
+        return step
+
+    def _next(self) -> Step | None:
+        target = self._candidates.next()
+        return Step(self._entry, target) if target is not None else None
+
+    def _last_resort(self) -> Step | None:
+        target = self._candidates.last_resort(self._now())
+        return Step(self._entry, target, last=True) if target is not None else None
+
+    def _same_again(self) -> Step | None:
+        found = self._candidates.again(self._now(), LONGEST_PAUSE)
+        return Step(self._entry, found[0], max(found[1], self._jitter())) if found is not None else None
 
     def _jitter(self) -> float:
         return self._random.uniform(0.0, BACKOFF.ceiling(self._own_retries))
@@ -135,7 +143,7 @@ class Plan:
             if target is not None:
                 self._entry, self._candidates, self._own_retries = entry, candidates, 0
                 entry.budget.earn()
-                return self._step(target)
+                return Step(entry, target)
         return None
 
     def _fallbacks(self, error: PlatformError) -> Iterator[str]:
@@ -160,10 +168,6 @@ class Plan:
 
     def _of(self, entry: ModelEntry) -> Candidates:
         return Candidates(entry, self._call, self._now(), self._random)
-
-    def _step(self, target: Target, pause: float = 0.0) -> Step:
-        self._attempts += 1
-        return Step(self._entry, target, pause)
 
 
 def _cause(error: PlatformError) -> Cause:

@@ -121,14 +121,16 @@ class Vitals:
         self._policy = policy
         self.breaker.policy = policy.breaker
 
-    def excluded(self, now: float, rpm: int | None = None, tpm: int | None = None) -> Excluded | None:
-        """None when it may be asked. `rpm`, `tpm`: what it may be sent in a minute."""
+    def excluded(
+        self, now: float, rpm: int | None = None, tpm: int | None = None, last: bool = False
+    ) -> Excluded | None:
+        """None when it may be asked. `rpm`, `tpm`: what it may be sent a minute. `last`: nobody else is left."""
         if rpm is tpm is None and self.breaker.closed and now >= self._resting_until:
             return None
         if now < self._resting_until:
             reason = "asked for a pause" if self._rest_said else "refused for its rate"
             return Excluded(reason, self._resting_until - now, soft=not self._rest_said, rate=True)
-        if seconds := self.breaker.closed_in(now):
+        if seconds := self.breaker.closed_in(now, last):
             return Excluded("failed too often and is shut out", seconds)
         if rpm is not None and self.requests.value(now) >= rpm:
             return Excluded(f"had its {rpm} requests of this minute", MINUTE - now % MINUTE, rate=True)
@@ -146,7 +148,7 @@ class Vitals:
         """A request is sent. Whether it probes an open breaker; its end is to be told with the same word."""
         self.in_flight += 1
         self.requests.add(1, now)
-        return self.breaker.begin()
+        return self.breaker.begin(now)
 
     def answered(self, seconds: float, now: float, probe: bool) -> None:
         """Its first event came, after `seconds`. From then on it is no probe any more."""
@@ -160,6 +162,7 @@ class Vitals:
             self.tokens.add(tokens, now)
         if error is None:
             self._failures = 0
+            self._doubted_until = 0.0
             self.breaker.succeeded(probe)
             return False
         if isinstance(error, PlatformError) and error.retry_after is not None and isinstance(error, UpstreamError):

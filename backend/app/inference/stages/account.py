@@ -20,7 +20,7 @@ from app.inference.policy import ModelPolicy
 logger = logging.getLogger(__name__)
 
 
-class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
+class Tried(msgspec.Struct, frozen=True, gc=False):
     """One upstream request, sent `at` so many seconds after the call began. `seconds` to its first event or its
     failure, `waited` in line before. `failure`: the kind of the error, `message`: its words. `dropped`: fields
     that the target could not be told. `hedge`, `lost`: as an Attempt has them.
@@ -39,10 +39,12 @@ class Tried(msgspec.Struct, frozen=True, omit_defaults=True):
     lost: bool = False
 
 
-class CallRecord(msgspec.Struct, frozen=True, kw_only=True):
+class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
     US dollars, None where no price is known. `cached`: hit or coalesced, where no provider was asked. `meant`,
     `policy`, `prompt`: as the call has them.
+
+    Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
     """
 
     id: str

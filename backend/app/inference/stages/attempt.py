@@ -89,7 +89,7 @@ class WalkPlan:
         if call.deadline is not None:
             patience = min(patience, call.deadline - loop.time())
         waited = await vitals.slots.take(call.principal.id, call.principal.rank, patience, call.queued)
-        if seconds := vitals.breaker.closed_in(loop.time()):
+        if seconds := vitals.breaker.closed_in(loop.time(), step.last):
             vitals.slots.give_back(None)
             name = step.target.integration
             raise UpstreamUnavailable(f"'{name}' failed too often.", provider=name, retry_after=seconds)

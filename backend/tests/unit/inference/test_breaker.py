@@ -39,17 +39,17 @@ def test_what_says_nothing_of_the_target_never_counts() -> None:
 def test_one_probe_at_a_time() -> None:
     breaker = opened()
     assert breaker.closed_in(30.0) == 0.0
-    assert breaker.begin()
+    assert breaker.begin(30.0)
     assert breaker.state == "half_open"
     assert breaker.closed_in(30.0) > 0
     breaker.told_nothing(probe=True)  # its caller left: the next one is the probe
     assert breaker.closed_in(30.0) == 0.0
-    assert breaker.begin()
+    assert breaker.begin(30.0)
 
 
 def test_a_probe_that_answers_closes_it_and_one_more_failure_opens_it_again() -> None:
     breaker = opened()
-    breaker.answered(breaker.begin())
+    breaker.answered(breaker.begin(30.0))
     assert breaker.state == "closed"
     assert breaker.failed(31.0, probe=False)
     assert breaker.closed_in(31.0) == 60.0
@@ -60,13 +60,13 @@ def test_each_opening_in_a_row_lasts_longer(opening: int, seconds: float) -> Non
     breaker, now = opened(), 0.0
     for _ in range(opening - 1):
         now += breaker.closed_in(now)
-        assert breaker.failed(now, probe=breaker.begin())
+        assert breaker.failed(now, probe=breaker.begin(30.0))
     assert breaker.closed_in(now) == seconds
 
 
 def test_a_whole_answer_makes_the_next_opening_short_again() -> None:
     breaker = opened()
-    breaker.succeeded(breaker.begin())
+    breaker.succeeded(breaker.begin(30.0))
     for _ in range(5):
         breaker.failed(100.0, probe=False)
     assert breaker.closed_in(100.0) == 30.0
@@ -77,6 +77,19 @@ def test_requests_that_were_sent_before_it_opened_change_nothing() -> None:
     breaker.succeeded(probe=False)
     assert not breaker.failed(1.0, probe=False)
     assert (breaker.state, breaker.closed_in(0.0)) == ("open", 30.0)
+
+
+def test_where_nobody_else_is_left_it_is_probed_early_and_by_all_who_come_at_once() -> None:
+    breaker = opened()
+    assert breaker.closed_in(0.9, last=True) == pytest.approx(0.1)
+    assert breaker.closed_in(1.0, last=True) == 0.0
+    assert breaker.closed_in(1.0) == 29.0
+    assert breaker.begin(1.0)
+    assert breaker.closed_in(1.2, last=True) == 0.0
+    assert not breaker.begin(1.2)  # it comes along, and is no probe
+    assert breaker.closed_in(1.2) == breaker.closed_in(1.3, last=True) == 30.0
+    assert breaker.failed(1.4, probe=True)
+    assert breaker.closed_in(3.3, last=True) == pytest.approx(0.1)  # twice as long after the second opening
 
 
 def test_it_can_be_switched_off() -> None:
@@ -104,7 +117,7 @@ class Machine(RuleBasedStateMachine):
     @rule()
     def begin(self) -> None:
         was_open = self.breaker.state == "open"
-        probe = self.breaker.begin()
+        probe = self.breaker.begin(self.now)
         assert probe == was_open
         self.under_way.append(probe)
 
@@ -117,8 +130,8 @@ class Machine(RuleBasedStateMachine):
             opened = self.breaker.failed(self.now, probe)
             assert opened == (self.breaker.state == "open" and state != "open")
             if opened:
-                closed_in = round(self.breaker.closed_in(self.now), 6)  # floats, with any clock behind them
-                assert POLICY.cooldown <= closed_in <= POLICY.max_cooldown
+                seconds = round(self.breaker.closed_in(self.now), 6)  # floats lose a little on a late clock
+                assert POLICY.cooldown <= seconds <= POLICY.max_cooldown
         elif how == "succeeded":
             self.breaker.succeeded(probe)
         else:

@@ -129,15 +129,27 @@ def test_a_model_whose_targets_are_all_out_falls_back_or_says_when_to_come_again
     fleet = Fleet()
     for each in ("a", "b"):
         for _ in range(5):
-            fleet.of(each, "model").begin(990.0)
-            fleet.of(each, "model").ended(DOWN, 990.0)
+            fleet.of(each, "model").begin(999.5)
+            fleet.of(each, "model").ended(DOWN, 999.5)
     plan = plan_for(name, fleet)
     if name == "safe":
         assert plan.first().target.integration == "z"
         return
     with pytest.raises(UpstreamUnavailable, match="'a' failed too often") as refused:
         plan.first()
-    assert refused.value.retry_after == 20.0
+    assert refused.value.retry_after == 29.5
+
+
+def test_the_last_resort_is_a_target_that_failed_some_time_ago() -> None:
+    fleet = Fleet()
+    for each, at in (("a", 990.0), ("b", 995.0), ("c", 999.8)):
+        for _ in range(5):
+            fleet.of(each, "model").begin(at)
+            fleet.of(each, "model").ended(DOWN, at)
+    plan = plan_for("three", fleet)
+    steps = [plan.first(), plan.after(DOWN)]
+    assert [(step.target.integration, step.last) for step in steps if step] == [("a", True), ("b", True)]
+    assert plan.after(DOWN) is None
 
 
 def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked_for_want_of_others() -> None:
