@@ -74,7 +74,7 @@ class OpenAICompatibleClient:
     async def _send(self, exchange: Exchange[R], format: Format[R]) -> EventStream:
         """Returns on the head of a good answer. Raises what any other means, and what the transport raises."""
         own = exchange.body_as(format.name)
-        body = format.encode(exchange, self._profile) if own is None else self._asking(own, exchange, format)
+        body = self._encoded(exchange, format) if own is None else self._asking(own, exchange, format)
         asking = exchange.stream and body is not own
         try:
             response = await self._post(exchange, format, body)
@@ -85,6 +85,10 @@ class OpenAICompatibleClient:
             self._note_silent(exchange.model)
         answered = QUIET[format.name] if asking and own is not None else format
         return answer(response, answered, self._upstream.name, stream=exchange.stream, untouched=own is not None)
+
+    def _encoded(self, exchange: Exchange[R], format: Format[R]) -> bytes:
+        """Asks for usage on its own account, so no caller misses it where the question has to be left out."""
+        return drop(format.encode(exchange, self._profile), self._refuses(exchange.model) & {STREAM_OPTIONS})
 
     def _asking(self, body: bytes, exchange: Exchange[R], format: Format[R]) -> bytes:
         """The figures of a stream are wanted whether the caller asks for them or not."""

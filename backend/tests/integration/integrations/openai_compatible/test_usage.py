@@ -80,12 +80,18 @@ async def test_nothing_is_asked_of_an_answer_that_does_not_stream(server: Script
 async def test_a_vendor_that_refuses_the_question_is_not_asked(
     server: ScriptedServer, kind: str, settings: dict[str, list[str]]
 ) -> None:
+    exchanges = [
+        passed_on(stream=True),
+        translated(hello(), stream=True),
+        passed_on(ASKED + BODY[1:], stream=True),
+    ]
     async with running(server, kind, **settings) as integration:
-        await everything(integration.chat, passed_on(stream=True))
-        await everything(integration.chat, translated(hello(), stream=True))
-    first, second = server.requests_to(CHAT)
-    assert first.body == SENT
-    assert "stream_options" not in as_json(second.body)
+        for exchange in exchanges:
+            await everything(integration.chat, exchange)
+    assert server.requests_to(CHAT)[0].body == SENT
+    assert ["stream_options" in as_json(request.body) for request in server.requests_to(CHAT)] == [False] * 3
+    # Only what a caller wanted is missed.
+    assert [exchange.dropped for exchange in exchanges] == [[], [], ["stream_options"]]
 
 
 @pytest.mark.parametrize("exchange", [passed_on(stream=True), translated(hello(), stream=True)])
