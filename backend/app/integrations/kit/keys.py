@@ -134,8 +134,8 @@ class KeyRing:
     def blame(self, key: Key, model: str, error: PlatformError) -> PlatformError:
         """Lets `key` rest if the error is its fault.
 
-        Returns the error to raise: this one, `rotated` where there is another key to try at once, or what `take`
-        would raise now.
+        Returns the error to raise: this one, `rotated` and without a time to wait where there is another key to
+        try at once, or what `take` would raise now.
         """
         cause = _CAUSES.get((type(error), error.code))
         if cause is None:
@@ -144,7 +144,7 @@ class KeyRing:
         self._lay_off(key, model, cause, now, error.retry_after)
         if all(each.resting(model, now) for each in self._keys):
             return self._none_left(model, now)
-        error.rotated = True
+        error.rotated, error.retry_after = True, None
         return error
 
     def to_check(self) -> list[Key]:
