@@ -12,6 +12,8 @@ import msgspec
 
 from app.accounts.accounts import Accounts
 from app.accounts.keys.digests import Digests, digests_of
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.memory import MemoryLimits
 from app.accounts.usage.ledger import Ledger
 from app.api.context import ApiContext
 from app.api.front_end import Drains
@@ -41,10 +43,12 @@ from app.inference.request_log import RequestLog
 from app.inference.router import Router
 from app.inference.stages.access import check_models
 from app.inference.stages.account import Account, Sink
+from app.inference.stages.admit import Admit
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
+from app.limiting import share, tiers
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
@@ -98,6 +102,7 @@ class Platform:
         self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
+        self.admission = Admission(tiers(self.settings), MemoryLimits(share(self.settings)))
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
@@ -124,7 +129,10 @@ class Platform:
         if self.ledger is not None:
             sinks.append(recorder(self.ledger))
         account = Account(sinks, [tally.began])
-        return Router(catalog, call_stages=[account, check_models, Guard(catalog)], attempt_stages=[keep_time])
+        admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
+        return Router(
+            catalog, call_stages=[account, check_models, admit, Guard(catalog)], attempt_stages=[keep_time]
+        )
 
     def _make_ledger(self) -> Ledger | None:
         """None where nothing is to be kept, or there is no database for it."""
@@ -191,6 +199,7 @@ class Platform:
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
             self.policy = self._api_policy(settings)
+            self.admission.tiers = tiers(settings)
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)

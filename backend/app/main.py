@@ -20,6 +20,7 @@ from app import bootstrap
 from app.api.rest.protocol import protocol_class
 from app.api.websocket.server import uvicorn_options
 from app.banner import banner
+from app.limiting import told_of_shares
 from app.logs import configure_logging
 from app.settings import ConfigError, LoadedSettings
 from app.workers import accept_signals, run_workers
@@ -42,6 +43,8 @@ def serve(load: Load) -> int:
     configure_logging(settings.log_level)
     for warning in loaded.warnings:
         logger.warning("%s", warning)
+    if told := told_of_shares(settings):
+        logger.warning("%s", told)
     try:
         listener = _listen(settings.server.host, settings.server.port)
     except OSError as error:

@@ -7,7 +7,7 @@ from starlette.types import Receive, Scope, Send
 from app.api import request_ids
 from app.api.identity import credential
 from app.api.policy import ApiPolicy
-from app.domain.errors import Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
+from app.domain.errors import BudgetExceeded, Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
 from app.domain.principal import Principal
 from app.wire.openai_chat import errors
 
@@ -94,12 +94,16 @@ async def deny_websocket(send: Send, error: PlatformError) -> None:
 
 
 def error_headers(error: PlatformError) -> Headers:
-    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread."""
+    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread; and not to try
+    again what waiting does not mend.
+    """
     headers: Headers = []
     if error.retry_after is not None:
         headers.append((b"retry-after", b"%d" % max(1, -(-error.retry_after // 1))))
     if isinstance(error, PayloadTooLarge):
         headers.append((b"connection", b"close"))
+    elif isinstance(error, BudgetExceeded):
+        headers.append((b"x-should-retry", b"false"))  # OpenAI's and Anthropic's clients obey it
     return headers
 
 

@@ -29,7 +29,10 @@ A front-end turns `kind` into its own status by table; `message` is written for 
 holds a key, a traceback or an upstream's raw text.
 """
 
+from collections.abc import Sequence
 from enum import StrEnum
+
+from app.domain.limits import Standing
 
 
 class ErrorKind(StrEnum):
@@ -123,7 +126,10 @@ class Conflict(PlatformError):
 
 
 class RateLimited(PlatformError):
+    """`standings`: how the caller stands with the limits of its tier."""
+
     kind = ErrorKind.RESOURCE_EXHAUSTED
+    standings: Sequence[Standing] = ()
 
 
 class BudgetExceeded(RateLimited):

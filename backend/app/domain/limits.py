@@ -1,9 +1,11 @@
 """What a caller may use in a time, and what is left of it."""
 
+from collections.abc import Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
+from app.domain.principal import Principal
 from app.domain.usage import Usage
 
 Unit = Literal["requests", "tokens", "input_tokens", "output_tokens", "concurrent"]
@@ -16,10 +18,16 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
     limit: int
     window: float = 60.0
 
+    @property
+    def name(self) -> str:
+        """For people: what is counted, and in which time."""
+        words = self.unit.replace("_", " ")
+        return "requests at the same time" if self.unit == "concurrent" else f"{words} in {span(self.window)}"
+
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """Who is in one of `groups` has the rates of the tier with the highest `level`. `models`: patterns of those
-    that it is about; none means all. `priority`: where requests wait, those of a higher one go first.
+    that its members may use; none means all. `priority`: where requests wait, those of a higher one go first.
     """
 
     name: str
@@ -43,7 +51,7 @@ class Reservation(Protocol):
     """What was taken for a call before it began. It is settled once, when the call is over."""
 
     @property
-    def standings(self) -> tuple[Standing, ...]:
+    def standings(self) -> Sequence[Standing]:
         """After the taking."""
         ...
 
@@ -77,3 +85,24 @@ def used(usage: Usage | None, unit: Unit) -> int:
     if usage is None or unit == "concurrent":
         return 0
     return Estimate(usage.input_tokens, usage.output_tokens).of(unit)
+
+
+class Admission(Protocol):
+    """Whether a caller may ask now."""
+
+    def tier_of(self, principal: Principal) -> Tier | None:
+        """None: nothing is said of such callers."""
+        ...
+
+    async def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Reservation:
+        """Take it of every rate of the tier, or nothing. Raises RateLimited."""
+        ...
+
+
+def span(seconds: float) -> str:
+    """A time as one says it: a minute, 2 hours, 90 s."""
+    for size, name in ((86_400, "day"), (3_600, "hour"), (60, "minute")):
+        if seconds >= size and seconds % size == 0:
+            count = int(seconds // size)
+            return f"a {name}".replace("a hour", "an hour") if count == 1 else f"{count} {name}s"
+    return f"{seconds:g} s"

@@ -9,6 +9,7 @@ import msgspec
 
 from app.domain.events import EventStream
 from app.domain.exchange import Encoded
+from app.domain.limits import Standing
 from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
 from app.domain.prices import Price
@@ -88,7 +89,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
     `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
     that it has. `cached`: "hit" or "coalesced"
-    when no provider was asked. `charged`: the limits that it counted against.
+    when no provider was asked. `charged`: the limits that it counted against, `standings`: what is left of them.
     """
 
     id: str
@@ -111,6 +112,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     policy: ModelPolicy | None = None
     cached: Literal["hit", "coalesced"] | None = None
     charged: tuple[str, ...] = ()
+    standings: Sequence[Standing] = ()
     _request: Any = None
 
     @property

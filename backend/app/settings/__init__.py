@@ -22,6 +22,7 @@ from app.settings.schema import (
     Settings,
     TimeoutSettings,
 )
+from app.settings.tiers import TierSettings
 
 __all__ = [
     "AuthSettings",
@@ -38,6 +39,7 @@ __all__ = [
     "ServerSettings",
     "Settings",
     "TargetSettings",
+    "TierSettings",
     "TimeoutSettings",
     "check_exposure",
     "load_settings",

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.settings.auth import AuthSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, PriceSettings, RoutingSettings
 from app.settings.section import Section
+from app.settings.tiers import TierName, TierSettings
 from app.settings.usage import UsageSettings
 
 _INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -87,6 +88,15 @@ class LimitSettings(Section):
     )
     header_seconds: Annotated[Seconds, Field(gt=0)] = Field(
         default=10, description="Time that a caller has to send a request's headers."
+    )
+    output_tokens: Annotated[Whole, Field(ge=1)] = Field(
+        default=1024,
+        description="Tokens that an answer is taken to have until it is over, where its request names no maximum.",
+    )
+    processes: Annotated[Whole, Field(ge=1)] | None = Field(
+        default=None,
+        description="Processes that share the limits of the tiers; each has its part while no Redis counts "
+        "for all. By default `server.workers`.",
     )
 
 
@@ -182,3 +192,13 @@ class Settings(Section):
     prices: dict[str, PriceSettings] = Field(
         default={}, description="Prices of models by name, `integration/model` or a pattern with `*`."
     )
+    tiers: dict[TierName, TierSettings] = Field(default={}, description="Limits of callers by name.")
+    default_tier: TierName | None = Field(
+        default=None, description="The tier of callers who are in no other; without it they have no limits."
+    )
+
+    @model_validator(mode="after")
+    def _default_is_there(self) -> "Settings":
+        if self.default_tier is not None and self.default_tier not in self.tiers:
+            raise ValueError(f"default_tier: no tier {self.default_tier!r}")
+        return self

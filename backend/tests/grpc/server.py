@@ -25,7 +25,7 @@ from app.core.integration_framework import (
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.ports import ModelSource
 from app.domain.usage import Usage
-from app.inference.call import Call
+from app.inference.call import Call, Stage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
@@ -84,10 +84,11 @@ async def served(
     others: Sequence[type[BaseIntegration]] = (),
     options: Sequence[tuple[str, Any]] = (),
     ready: bool = True,
+    stages: Sequence[Stage[Call]] = (),
     **settings: object,
 ) -> AsyncIterator[Served]:
     """`settings` are the integration's; `others`: integrations beside it; `options` are the client's; without
-    `ready` the platform is still starting.
+    `ready` the platform is still starting; `stages` of a call come after the account stage.
     """
     provider = provider or ScriptedProvider(ANSWER)
     records: list[CallRecord] = []
@@ -106,7 +107,7 @@ async def served(
     calls: list[Call] = []
     account = Account([records.append, tally.ended], [tally.began, calls.append])
     context = ApiContext(
-        router=Router(catalog, call_stages=[account], attempt_stages=[keep_time]),
+        router=Router(catalog, call_stages=[account, *stages], attempt_stages=[keep_time]),
         manager=manager,
         policy=lambda: policy,
         ready=lambda: state["ready"],

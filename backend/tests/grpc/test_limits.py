@@ -8,9 +8,14 @@ from contextlib import asynccontextmanager
 import grpc
 import pytest
 
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.tiers import Tiers
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1.inference_pb2_grpc import InferenceStub
 from app.domain.events import Finished, Started, TextDelta
+from app.domain.limits import Rate, Tier
+from app.inference.stages.admit import Admit
 from app.testing.providers import ScriptedProvider
 from tests.grpc.server import ANSWER, ASK, LOCAL, failure, served
 from tests.rest.gateway import eventually
@@ -146,3 +151,18 @@ async def dead_end(port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
             yield server.sockets[0].getsockname()[1], cut
         finally:
             end.set()
+
+
+async def test_what_is_left_of_a_limit_stands_in_the_trailing_metadata() -> None:
+    tier = Tier(name="small", rates=(Rate(unit="requests", limit=2),))
+    admission = Admission(Tiers([tier], "small"), MemoryLimits(clock=lambda: 0.0))
+    async with served(stages=[Admit(admission, lambda: 10)]) as platform:
+        whole, streamed = platform.inference.ChatUnary(ASK), platform.inference.Chat(ASK)
+        await whole
+        assert [message async for message in streamed]
+        told = [dict(await call.trailing_metadata()) for call in (whole, streamed)]
+        refused = await failure(lambda: platform.inference.ChatUnary(ASK))
+        told.append(dict(refused.trailing_metadata()))
+    assert sorted(each["x-ratelimit-remaining-requests"] for each in told) == ["0", "0", "1"]
+    assert {each["x-ratelimit-limit-requests"] for each in told} == {"2"}
+    assert told[2]["retry-after"] == "61"

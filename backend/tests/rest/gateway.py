@@ -16,7 +16,7 @@ from app.core.integration_framework import IntegrationConfig, IntegrationManager
 from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
-from app.inference.call import Call
+from app.inference.call import Call, Stage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.router import Router
@@ -52,9 +52,10 @@ async def gateway(
     *,
     key: str | None = None,
     front_ends: Sequence[str] = ("openai_api", "anthropic_api"),
+    stages: Sequence[Stage[Call]] = (),
     **policy: object,
 ) -> AsyncIterator[Gateway]:
-    """`policy` overrides fields of ApiPolicy."""
+    """`stages` of a call come after the account stage. `policy` overrides fields of ApiPolicy."""
     provider = provider or ScriptedProvider(ANSWER)
     records: list[CallRecord] = []
     calls: list[Call] = []
@@ -73,9 +74,8 @@ async def gateway(
     }
     current = ApiPolicy(**settings)  # type: ignore[arg-type]
     explained = Explained()
-    router = Router(
-        catalog, call_stages=[Account([records.append, explained], [calls.append])], attempt_stages=[keep_time]
-    )
+    account = Account([records.append, explained], [calls.append])
+    router = Router(catalog, call_stages=[account, *stages], attempt_stages=[keep_time])
     context = ApiContext(
         router=router,
         manager=manager,

@@ -125,7 +125,7 @@ async def _known(connection: AsyncConnection, ids: Select[Any]) -> list[Known]:
     digests: dict[str, dict[bytes, float | None]] = {}
     for row in await connection.execute(select(KEY_DIGESTS).where(_D.key_id.in_(ids))):
         digests.setdefault(row.key_id, {})[row.digest] = row.expires_at
-    return [Known(_key(row), digests.get(row.id, {})) for row in keys]
+    return [Known(_key(row), digests.get(row.id, {}), row.path.split("/", 1)[0]) for row in keys]
 
 
 def _below(path: str) -> ColumnElement[bool]:

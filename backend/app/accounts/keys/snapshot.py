@@ -11,10 +11,13 @@ from app.domain.principal import Principal
 
 
 class Known(NamedTuple):
-    """A key, and until when it is recognised by which digest. None: until the key ends."""
+    """A key, and until when it is recognised by which digest. None: until the key ends. `top`: where its path
+    begins.
+    """
 
     key: Key
     digests: Mapping[bytes, float | None]
+    top: str = ""
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -58,7 +61,7 @@ class Snapshot:
             self._entries.pop(digest, None)
 
 
-def principal_of(key: Key) -> Principal:
+def principal_of(key: Key, top: str = "") -> Principal:
     return Principal(
         id=f"key:{key.id}",
         roles=frozenset(key.roles),
@@ -67,10 +70,11 @@ def principal_of(key: Key) -> Principal:
         groups=key.groups,
         tier=key.tier,
         models=key.models,
+        account=f"key:{top}" if top else "",
     )
 
 
 def _entry(known: Known, digest: bytes) -> Entry:
     key, until = known.key, known.digests[digest]
     ends = [each for each in (key.expires_at, until) if each is not None]
-    return Entry(key.id, principal_of(key), min(ends, default=inf), key.revoked_at is not None)
+    return Entry(key.id, principal_of(key, known.top), min(ends, default=inf), key.revoked_at is not None)

@@ -11,6 +11,9 @@ from app.domain.usage import Usage
 SWEEP_EVERY = 1000
 """Callers; those whose windows are empty are forgotten, or every caller there ever was would be remembered."""
 
+RETRY_SECONDS = 1.0
+"""When to come again where all places are taken: nobody knows when one gets free."""
+
 Key = tuple[str, Rate]
 
 
@@ -30,19 +33,15 @@ class MemoryLimits:
         `holder`: whose use is counted together.
         """
         now = self._clock()
-        if len(self._windows) >= self._sweep_at:
-            self._sweep(now)
-        for rate in rates:
-            if rate.unit == "concurrent":
-                if self._under_way.get((holder, rate), 0) >= self._own(rate):
-                    raise over(rate, 1.0)
-            else:
-                window = self._window((holder, rate))
-                amount = estimate.of(rate.unit)
-                if not window.fits(amount, now):
-                    raise over(rate, window.free_in(amount, now))
-        taken = [self._take(holder, rate, estimate.of(rate.unit), now) for rate in rates]
-        return _Taken(self, holder, taken, now)
+        waits = [(self._wait((holder, rate), estimate.of(rate.unit), now), rate) for rate in rates]
+        if over_limit := [(wait, rate) for wait, rate in waits if wait is not None]:
+            wait, rate = max(over_limit, key=lambda each: each[0])
+            raise over(rate, wait, [self.standing(holder, each, now) for each in rates])
+        return self._taken(holder, rates, estimate, now)
+
+    def note(self, holder: str, rates: Sequence[Rate], estimate: Estimate) -> "Reservation":
+        """Take it without asking: it was let in by somebody who counts for all processes."""
+        return self._taken(holder, rates, estimate, self._clock())
 
     def settle(self, holder: str, taken: "Sequence[_Part]", usage: Usage | None) -> None:
         now = self._clock()
@@ -59,11 +58,22 @@ class MemoryLimits:
 
     def standing(self, holder: str, rate: Rate, now: float) -> Standing:
         if rate.unit == "concurrent":
-            return Standing(
-                rate=rate, remaining=self._own(rate) - self._under_way.get((holder, rate), 0), reset=0.0
-            )
+            left = self._own(rate) - self._under_way.get((holder, rate), 0)
+            return Standing(rate=rate, remaining=max(0, left), reset=0.0)
         window = self._window((holder, rate))
         return Standing(rate=rate, remaining=window.remaining(now), reset=window.reset_in(now))
+
+    def _wait(self, key: Key, amount: int, now: float) -> float | None:
+        """Seconds until there is room; None where there is some now."""
+        if key[1].unit == "concurrent":
+            return RETRY_SECONDS if self._under_way.get(key, 0) >= self._own(key[1]) else None
+        window = self._windows.get(key)
+        return None if window is None or window.fits(amount, now) else window.free_in(amount, now)
+
+    def _taken(self, holder: str, rates: Sequence[Rate], estimate: Estimate, now: float) -> "_Taken":
+        if len(self._windows) >= self._sweep_at:
+            self._sweep(now)
+        return _Taken(self, holder, [self._take(holder, each, estimate.of(each.unit), now) for each in rates], now)
 
     def _take(self, holder: str, rate: Rate, amount: int, now: float) -> "_Part":
         key = (holder, rate)

@@ -14,7 +14,8 @@ from google.protobuf.message import Message
 from google.rpc.error_details_pb2 import BadRequest, ErrorInfo, RequestInfo, RetryInfo
 from google.rpc.status_pb2 import Status
 
-from app.domain.errors import ErrorKind, PlatformError
+from app.api.limit_headers import metadata as limit_metadata
+from app.domain.errors import ErrorKind, PlatformError, RateLimited
 
 DOMAIN = "llm-platform"
 
@@ -59,6 +60,8 @@ def encode(error: PlatformError, request_id: str) -> Refusal:
         "retry-after": str(max(1, math.ceil(error.retry_after))) if error.retry_after is not None else None,
     }
     metadata = tuple((name, _ascii(value)) for name, value in plain.items() if value)
+    if isinstance(error, RateLimited):
+        metadata += limit_metadata(error.standings)
     return Refusal(code, message, (*metadata, ("grpc-status-details-bin", status.SerializeToString())))
 
 

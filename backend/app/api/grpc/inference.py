@@ -10,6 +10,7 @@ from app.api.grpc.door import Rpc, caller, sent
 from app.api.grpc.encode import encode_embeddings, encode_event, encode_reply
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2_grpc
+from app.api.limit_headers import metadata
 from app.domain.chat import ChatRequest
 from app.domain.embeddings import EmbeddingRequest, EmbeddingResult
 from app.domain.errors import ProviderProtocolError
@@ -30,6 +31,7 @@ class Inference(inference_pb2_grpc.InferenceServicer):
         stream = await self._context.router.open(call)
         async with aclosing(stream):
             await rpc.send_initial_metadata(_headers(call))
+            rpc.set_trailing_metadata(metadata(call.standings))
             async for event in stream:
                 if isinstance(event, Opaque | EmbeddingResult):
                     raise _strange(call)
@@ -41,6 +43,7 @@ class Inference(inference_pb2_grpc.InferenceServicer):
         async with aclosing(stream):
             result = await collect(stream)
         await rpc.send_initial_metadata(_headers(call))
+        rpc.set_trailing_metadata(metadata(call.standings))
         return encode_reply(result)
 
     async def Embed(self, request: pb.EmbedRequest, rpc: Rpc) -> pb.EmbedReply:  # noqa: N802
@@ -51,6 +54,7 @@ class Inference(inference_pb2_grpc.InferenceServicer):
         if len(results) != 1 or not isinstance(results[0], EmbeddingResult):
             raise _strange(call)
         await rpc.send_initial_metadata(_headers(call))
+        rpc.set_trailing_metadata(metadata(call.standings))
         return encode_embeddings(results[0])
 
     def _decode_chat(self, request: pb.ChatRequest, *, stream: bool) -> ChatRequest:

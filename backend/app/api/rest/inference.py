@@ -6,7 +6,7 @@ Read the body once, look at what routing needs, open the answer, write it. A dia
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Any, Protocol
@@ -28,11 +28,13 @@ from app.api.asgi import (
 )
 from app.api.lane import Lane, lane_of
 from app.api.leaving import UntilDisconnect
+from app.api.limit_headers import openai_headers
 from app.api.policy import ApiPolicy
 from app.api.rest.sse import COMMENT, EventStreamResponse
-from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError
+from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError, RateLimited
 from app.domain.events import EventStream, Opaque, StreamEvent
 from app.domain.exchange import Encoded
+from app.domain.limits import Standing
 from app.inference.call import Call, Operation
 from app.wire.json_limits import check_depth
 
@@ -69,6 +71,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     domain events into the body of an answer that does not stream; `error` gives status and body.
     `silence` is the frame that fills one. `id_header` repeats the request's id, and `with_id` puts it into an
     error of this format. `kept_headers` of the request belong to the format, and go to who speaks it.
+    `limit_headers` tells how the caller stands with its limits.
     """
 
     name: str
@@ -84,6 +87,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     id_header: bytes | None = None
     with_id: Callable[[bytes, str], bytes] | None = None
     kept_headers: tuple[bytes, ...] = ()
+    limit_headers: Callable[[Sequence[Standing]], Headers] = openai_headers
 
 
 class InferenceEndpoint:
@@ -186,6 +190,8 @@ class _Answer:
         self.close()
         status, body = self._dialect.error(error)
         headers = [*self._id_headers, *error_headers(error)]
+        if isinstance(error, RateLimited):
+            headers += self._dialect.limit_headers(error.standings)
         await self._respond(status, self._with_id(body), headers)
 
     def _with_id(self, error: bytes) -> bytes:
@@ -261,7 +267,7 @@ class _Answer:
         ]
         if queued:
             headers.append((b"x-llm-queue-ms", b"%.2f" % (queued * 1000)))
-        return headers
+        return headers + self._dialect.limit_headers(call.standings) if call.standings else headers
 
 
 class _Rejoined:

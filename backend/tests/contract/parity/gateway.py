@@ -8,6 +8,9 @@ from typing import Any
 
 import msgspec
 
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.tiers import Tiers
 from app.api.context import ApiContext
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
@@ -21,6 +24,7 @@ from app.core.integration_framework import IntegrationConfig, IntegrationManager
 from app.domain.errors import PlatformError
 from app.domain.events import EventStream, StreamEvent
 from app.domain.exchange import Exchange
+from app.domain.limits import Estimate, Tier
 from app.domain.models import ModelInfo
 from app.enabled import FRONT_ENDS
 from app.inference.call import Call
@@ -29,6 +33,7 @@ from app.inference.policy import ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.router import Router
 from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
+from app.inference.stages.admit import Admit
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.vitals import Fleet
@@ -77,10 +82,13 @@ class Gateway:
         self.records: list[CallRecord] = []
         self.read = asyncio.Event()
         self.refusal: PlatformError | None = None
+        self.admission = Admission(Tiers(), MemoryLimits())
         self.catalog = LiveCatalog(self._sources)
         account = Account([self.records.append], [self.begun.append])
         self.router = Router(
-            self.catalog, call_stages=[account, self._limit, Guard(self.catalog)], attempt_stages=[keep_time]
+            self.catalog,
+            call_stages=[account, self._limit, Admit(self.admission, lambda: 100), Guard(self.catalog)],
+            attempt_stages=[keep_time],
         )
 
     def play(
@@ -89,8 +97,16 @@ class Gateway:
         timeouts: Timeouts | None = None,
         refusal: PlatformError | None = None,
         window: int | None = None,
+        tier: Tier | None = None,
+        before: Estimate | None = None,
     ) -> None:
-        """Forget the last scenario and set up the next: one provider a script, tried in their order."""
+        """Forget the last scenario and set up the next: one provider a script, tried in their order. Every caller
+        is in `tier`, and the one with the key has a call of the size `before` under way.
+        """
+        self.admission.tiers = Tiers([tier], tier.name) if tier else Tiers()
+        self.admission.limits = MemoryLimits(clock=lambda: 0.0)
+        if tier is not None and before is not None:
+            self.admission.limits.reserve("operator", tier.rates, before)
         self.read = asyncio.Event()
         self.providers = [
             Provider([self._step(step) for step in script], name=f"provider-{place}")

@@ -71,7 +71,14 @@ def wanted(front_end: FrontEnd, scenario: Scenario) -> Outcome:
 
 
 async def outcome(served: Gateway, front_end: FrontEnd, scenario: Scenario) -> Outcome:
-    served.play(*scenario.scripts, timeouts=scenario.timeouts, refusal=scenario.refusal, window=scenario.window)
+    served.play(
+        *scenario.scripts,
+        timeouts=scenario.timeouts,
+        refusal=scenario.refusal,
+        window=scenario.window,
+        tier=scenario.tier,
+        before=scenario.before,
+    )
     heard = Heard()
     task = asyncio.create_task(_listen(served, front_end, scenario, heard))
     async with asyncio.timeout(10):

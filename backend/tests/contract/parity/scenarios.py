@@ -18,7 +18,6 @@ from app.domain.errors import (
     Overloaded,
     PlatformError,
     ProviderProtocolError,
-    RateLimited,
     UnsupportedFeature,
     UpstreamAuthFailed,
     UpstreamError,
@@ -36,6 +35,7 @@ from app.domain.events import (
     ToolCallStarted,
     UsageReported,
 )
+from app.domain.limits import Estimate, Rate, Tier
 from app.domain.usage import Usage
 from app.inference.policy import Timeouts
 from tests.contract.parity.gateway import KEY, Script, Wait
@@ -47,6 +47,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     `asked`. `needs`: what a protocol must have room for. `leaves`: the caller goes in the middle of the answer.
     `booked`: whether the call's record counts. Not for what makes no sense, which may be turned away before it is
     a call, nor for a deadline, which may pass here or at the caller first. `window`: the context of the model.
+    `tier`: the limits of the caller, who has had a call of the size `before`.
     """
 
     name: str
@@ -60,6 +61,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     booked: bool = True
     reached: int = 1
     window: int | None = None
+    tier: Tier | None = None
+    before: Estimate | None = None
 
     @property
     def asked(self) -> tuple[object, ...]:
@@ -133,6 +136,15 @@ def _refused(name: str, asking: Asking, word: str, record: str | None = None, **
         reached=0,
     )
     return msgspec.structs.replace(scenario, **fields)
+
+
+def _limited(name: str, rate: Rate, retry_after: float) -> Scenario:
+    return msgspec.structs.replace(
+        _refused(name, Asking(request=_ask(), key=KEY), "rate_limited", "resource_exhausted"),
+        tier=Tier(name="small", rates=(rate,)),
+        before=Estimate(50, 50),
+        wanted=_failed("rate_limited", "resource_exhausted", retry_after=retry_after),
+    )
 
 
 def _called(*calls: tuple[str, str, str]) -> dict[str, object]:
@@ -275,11 +287,12 @@ REFUSALS = [
         refusal=Overloaded("There is no room.", retry_after=1.0),
         wanted=_failed("server", "unavailable", retry_after=1.0),
     ),
-    msgspec.structs.replace(
-        _refused("a limit of requests", Asking(request=_ask(), key=KEY), "rate_limited", "resource_exhausted"),
-        refusal=RateLimited("Slower.", retry_after=7.0),
-        wanted=_failed("rate_limited", "resource_exhausted", retry_after=7.0),
+    _limited("the tier's requests are spent", Rate(unit="requests", limit=1), 61.0),
+    _limited("the tier's tokens are spent", Rate(unit="tokens", limit=100, window=600.0), 610.0),
+    _limited(
+        "the tier's tokens of answers are spent", Rate(unit="output_tokens", limit=50, window=3600.0), 3660.0
     ),
+    _limited("as many are under way as the tier allows", Rate(unit="concurrent", limit=1), 1.0),
     _refused(
         "a prompt that no target has room for",
         Asking(request=_ask(_said("user", "hi " * 300)), key=KEY),

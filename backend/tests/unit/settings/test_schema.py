@@ -49,3 +49,25 @@ def test_without_a_key_only_this_machine(host: str, key: str | None, allowed: bo
     else:
         with pytest.raises(ConfigError, match=r"set LLM_PLATFORM_API_KEY or bind 127\.0\.0\.1"):
             check_exposure(settings)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"default_tier": "free"}, "no tier 'free'"),
+        ({"tiers": {"a b": {}}}, "no name for a tier"),
+        ({"tiers": {"a": {"rates": [{"unit": "requests", "limit": 0}]}}}, "greater than or equal to 1"),
+        ({"tiers": {"a": {"rates": [{"unit": "dollars", "limit": 1}]}}}, "Input should be 'requests'"),
+        ({"tiers": {"a": {"rates": [{"unit": "tokens", "limit": 1}] * 2}}}, "one limit for each unit and window"),
+    ],
+)
+def test_a_tier_that_makes_no_sense_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings.model_validate(wrong)
+
+
+def test_a_tier_as_it_is_written() -> None:
+    written = {"level": 2, "groups": "a, b", "rates": [{"unit": "tokens", "limit": 5, "window": "1d"}]}
+    settings = Settings.model_validate({"tiers": {"free": written}, "default_tier": "free"})
+    (rate,) = settings.tiers["free"].rates
+    assert (settings.tiers["free"].groups, rate.window) == (("a", "b"), 86_400)

@@ -3,6 +3,7 @@
 A provider that speaks the format gets the caller's bytes; for every other the request is made portable first.
 """
 
+from app.api.limit_headers import anthropic_headers
 from app.api.rest.inference import Dialect
 from app.domain.chat import ChatRequest
 from app.domain.events import EventStream
@@ -40,4 +41,5 @@ MESSAGES = Dialect(
     id_header=b"request-id",
     with_id=errors.with_request_id,
     kept_headers=KEPT_HEADERS,
+    limit_headers=anthropic_headers,
 )

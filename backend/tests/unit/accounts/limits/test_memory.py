@@ -36,7 +36,7 @@ def remaining(limits: MemoryLimits, rate: Rate, holder: str = "a") -> int:
 
 def test_what_does_not_fit_takes_nothing(limits: MemoryLimits) -> None:
     limits.reserve("a", [REQUESTS, TOKENS], Estimate(400, 500))
-    with pytest.raises(RateLimited, match="1000 tokens in a minute") as refused:
+    with pytest.raises(RateLimited, match="1,000 tokens in a minute") as refused:
         limits.reserve("a", [REQUESTS, TOKENS], Estimate(100, 100))
     assert refused.value.retry_after == pytest.approx(61.0, abs=1.1)
     assert (remaining(limits, REQUESTS), remaining(limits, TOKENS)) == (2, 100)

@@ -1,0 +1,93 @@
+"""What a call will take in tokens, told before anybody is asked, and exchanged for what was used at its end.
+
+The bytes of a request are not decoded for it, as most are handed on as they are: the prompt is a quarter of them.
+Pictures and documents in base64 would count for far more than they cost: requests that hold some are looked into.
+"""
+
+from typing import Any
+
+import msgspec
+
+from app.domain.chat import ChatRequest, CompletionRequest
+from app.domain.embeddings import EmbeddingRequest
+from app.domain.errors import PlatformError
+from app.domain.limits import Estimate
+from app.domain.token_estimate import BYTES_PER_TOKEN, estimate_tokens
+from app.domain.usage import Usage
+from app.inference.call import Call
+
+MOST = 10_000_000
+"""No request takes more: what a caller writes into `max_tokens` has no other bound."""
+
+
+class _Wanted(msgspec.Struct, gc=False):
+    """The names under which the formats ask for the length of an answer. Their types were checked before."""
+
+    max_tokens: Any = None
+    max_completion_tokens: Any = None
+    max_output_tokens: Any = None
+    n: Any = None
+    best_of: Any = None
+
+
+_wanted = msgspec.json.Decoder(_Wanted).decode
+
+
+def estimate(call: Call, output_tokens: int) -> Estimate:
+    """`output_tokens`: of an answer whose request names no maximum."""
+    encoded = call.encoded
+    if encoded is None:
+        return _of(call.request, output_tokens)
+    if b"base64" in encoded.body:
+        try:
+            return _of(call.request, output_tokens)
+        except PlatformError:
+            pass  # unreadable here; whoever is asked will say so
+    prompt = len(encoded.body) // BYTES_PER_TOKEN + 1
+    if call.operation == "embeddings":
+        return Estimate(prompt, 0)
+    wanted = _wanted(encoded.body)
+    limit = _number(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens)
+    answers = max(_number(wanted.n) or 1, _number(wanted.best_of) or 1)
+    return _bounded(prompt, (limit or output_tokens) * answers)
+
+
+def settled(expected: Estimate, error: BaseException | None, usage: Usage | None, asked: bool) -> Usage | None:
+    """What is held against the limits at the end. Where nobody told what was used, it is the estimate:
+    who leaves early, or asks for no usage, gets nothing for free. `asked`: whether any provider was.
+    """
+    if usage is not None and not usage.estimated:
+        return usage
+    if usage is not None:
+        return Usage(
+            input_tokens=usage.input_tokens or expected.input_tokens,
+            output_tokens=usage.output_tokens,
+            estimated=True,
+        )
+    if error is None:
+        return Usage(input_tokens=expected.input_tokens, output_tokens=expected.output_tokens, estimated=True)
+    if asked and not isinstance(error, PlatformError):  # the caller left
+        return Usage(input_tokens=expected.input_tokens, estimated=True)
+    return None
+
+
+def _of(request: ChatRequest | CompletionRequest | EmbeddingRequest, output_tokens: int) -> Estimate:
+    if isinstance(request, EmbeddingRequest):
+        return Estimate(sum(map(_text, request.inputs)), 0)
+    sampling = request.sampling
+    each = (sampling.max_output_tokens or output_tokens) * max(1, sampling.n)
+    if isinstance(request, ChatRequest):
+        return _bounded(estimate_tokens(request), each)
+    return _bounded(sum(map(_text, request.prompts)), each * max(1, len(request.prompts)))
+
+
+def _text(text: str | tuple[int, ...]) -> int:
+    return len(text) if not isinstance(text, str) else len(text.encode()) // BYTES_PER_TOKEN + 1
+
+
+def _number(*values: Any) -> int | None:
+    return next((value for value in values if type(value) is int and value > 0), None)
+
+
+def _bounded(input_tokens: int, output_tokens: int) -> Estimate:
+    return Estimate(min(input_tokens, MOST), min(output_tokens, MOST))

@@ -1,0 +1,56 @@
+"""May this caller ask now? The limits of its tier are taken from before, by an estimate, and settled at the end.
+
+It stands before the guard and the cache: what is counted is what callers ask for, whoever answers it.
+"""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import msgspec
+
+from app.domain.errors import PermissionDenied
+from app.domain.events import EventStream
+from app.domain.limits import Admission, Estimate, Reservation, Tier
+from app.domain.patterns import matches
+from app.domain.usage import Usage
+from app.inference.call import Call
+from app.inference.estimate import estimate, settled
+
+
+class Admit:
+    """`output_tokens`: what an answer is taken to have whose request names no maximum."""
+
+    def __init__(self, admission: Admission, output_tokens: Callable[[], int]) -> None:
+        self._admission = admission
+        self._output_tokens = output_tokens
+
+    async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
+        """Raises RateLimited, PermissionDenied."""
+        tier = self._admission.tier_of(call.principal)
+        if tier is None:
+            return await proceed(call)
+        _check_model(tier, call.model)
+        if call.principal.tier != tier.name or call.principal.rank != tier.priority:
+            call.principal = msgspec.structs.replace(call.principal, tier=tier.name, rank=tier.priority)
+        if tier.rates:
+            expected = estimate(call, self._output_tokens())
+            reservation = await self._admission.reserve(call.principal, tier, expected)
+            call.standings = reservation.standings
+            call.charged = tuple([f"{tier.name}: {rate.name}" for rate in tier.rates])
+            call.at_end.append(partial(_settle, call, reservation, expected))
+        return await proceed(call)
+
+
+def _check_model(tier: Tier, model: str) -> None:
+    if tier.models and not matches(tier.models, model):
+        raise PermissionDenied(
+            f"The tier '{tier.name}' may not use the model '{model[:200]}'.",
+            code="model_not_allowed",
+            param="model",
+        )
+
+
+def _settle(
+    call: Call, reservation: Reservation, expected: Estimate, error: BaseException | None, usage: Usage | None
+) -> None:
+    reservation.settle(settled(expected, error, usage, bool(call.attempts)))

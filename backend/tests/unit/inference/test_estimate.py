@@ -1,0 +1,91 @@
+"""What a call is taken to need, and what is held against it at its end."""
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import pytest
+
+from app.domain.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
+from app.domain.embeddings import EmbeddingRequest
+from app.domain.errors import UpstreamError
+from app.domain.exchange import Encoded
+from app.domain.limits import Estimate
+from app.domain.usage import Usage
+from app.inference.call import Call, Operation
+from app.inference.estimate import MOST, estimate, settled
+from app.wire.openai_chat import request as wire
+
+HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
+SAID = (Message(role="user", content=(TextPart(text="x" * 400),)),)
+PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "A" * 400_000}}
+
+
+def sent(operation: Operation = "chat", decode: Callable[[bytes], Any] = wire.decode, **fields: object) -> Call:
+    """In bytes, as most come."""
+    body = msgspec.json.encode({**HI, **fields})
+    encoded = Encoded("openai_chat", body, wire.splice)
+    return Call(id="1", operation=operation, model="m", decode=partial(decode, body), encoded=encoded)
+
+
+def asked(request: object) -> Call:
+    return Call(id="1", operation="chat", model="m", decode=lambda: request)
+
+
+@pytest.mark.parametrize(
+    ("call", "output"),
+    [
+        (sent(), 1000),
+        (sent(max_tokens=50), 50),
+        (sent(max_completion_tokens=60, max_tokens=50), 60),
+        (sent(max_output_tokens=70), 70),
+        (sent(max_tokens=50, n=4), 200),
+        (sent(max_tokens=50, n=2, best_of=5), 250),
+        (sent(max_tokens=None, n=None), 1000),
+        (sent(max_tokens=10**30), MOST),
+        (sent(max_tokens=-5, n=-3), 1000),
+        (sent("embeddings"), 0),
+        (asked(ChatRequest(model="m", messages=SAID)), 1000),
+        (asked(ChatRequest(model="m", messages=SAID, sampling=Sampling(max_output_tokens=9, n=3))), 27),
+        (asked(CompletionRequest(model="m", prompts=("a", "b"), sampling=Sampling(max_output_tokens=9))), 18),
+        (asked(EmbeddingRequest(model="m", inputs=("a", (1, 2, 3)))), 0),
+    ],
+)
+def test_what_an_answer_may_take(call: Call, output: int) -> None:
+    assert estimate(call, 1000).output_tokens == output
+
+
+def test_a_prompt_is_a_quarter_of_its_bytes_whoever_sends_it() -> None:
+    assert estimate(sent(messages=[{"role": "user", "content": "x" * 4000}]), 1).input_tokens in range(1000, 1030)
+    assert estimate(asked(ChatRequest(model="m", messages=SAID)), 1).input_tokens == 104
+    assert estimate(asked(EmbeddingRequest(model="m", inputs=("x" * 40, (1, 2, 3)))), 1).input_tokens == 14
+
+
+def test_pictures_count_as_pictures() -> None:
+    assert estimate(sent(messages=[{"role": "user", "content": [PICTURE]}]), 1).input_tokens == 1004
+    # What can't be read is left to whoever says so.
+    assert estimate(sent(messages=[{"role": "user", "content": [PICTURE, {"type": 7}]}]), 1).input_tokens > 99_000
+
+
+EXPECTED = Estimate(100, 1000)
+
+
+@pytest.mark.parametrize(
+    ("error", "usage", "was_asked", "held"),
+    [
+        (None, Usage(input_tokens=90, output_tokens=5), True, (90, 5)),
+        (None, Usage(output_tokens=5, estimated=True), True, (100, 5)),
+        (None, None, True, (100, 1000)),
+        (UpstreamError("failed"), None, True, (0, 0)),
+        (UpstreamError("failed"), Usage(output_tokens=7, estimated=True), True, (100, 7)),
+        (asyncio.CancelledError(), None, True, (100, 0)),
+        (asyncio.CancelledError(), None, False, (0, 0)),
+    ],
+)
+def test_what_was_not_told_is_not_for_nothing(
+    error: BaseException | None, usage: Usage | None, was_asked: bool, held: tuple[int, int]
+) -> None:
+    found = settled(EXPECTED, error, usage, was_asked)
+    assert (found.input_tokens, found.output_tokens) == held if found else held == (0, 0)
