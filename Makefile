@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := list
-.PHONY: list setup run test check format lint types imports protos parity lock bench bench-peers clean
+.PHONY: list setup run test check format lint types imports protos parity lock bench bench-peers prove-ledger clean
 
 list:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -47,6 +47,9 @@ bench: $(DEV_STAMP)  ## Measure the platform on this machine (4 minutes)
 
 bench-peers: $(DEV_STAMP)  ## Measure other gateways beside it (installs them; half an hour)
 	$(BIN)/python -m bench --peers
+
+prove-ledger: $(DEV_STAMP)  ## Kill the platform 250 times and count what its ledger lost (10 minutes)
+	$(BIN)/python -m bench.ledger
 
 lock:  ## Renew the lock files (needs uv)
 	$(UV) pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
