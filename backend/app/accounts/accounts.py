@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from app.accounts.audit.log import AuditLog
 from app.accounts.keys.digests import Digests
 from app.accounts.keys.directory import KeyDirectory
 from app.accounts.keys.snapshot import Entry
@@ -41,6 +42,7 @@ class Accounts:
         self._complained = False
         self._directory = KeyDirectory(StoredKeys(self.store, self._ready_digests, self._clock), self._clock)
         self._keys: KeyService | None = None
+        self.audit = AuditLog(self.store, self._clock)
 
     def known(self, key: str) -> Entry | None:
         """The key, if it is known without asking anybody; None where only `find` can tell."""
@@ -62,6 +64,7 @@ class Accounts:
 
     async def stop(self) -> None:
         await self._directory.stop()
+        await self.audit.stop()
 
     async def _publish(self) -> None:
         """What was changed is changed, also when it can't be read back at once."""

@@ -2,9 +2,10 @@
 
 from typing import TypeVar
 
+from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
 from app.domain.errors import InvalidRequest, ModelNotFound
-from app.domain.ports import ModelSource, ModelStore
+from app.domain.ports import ModelLoader, ModelSource, ModelStore
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
@@ -55,6 +56,19 @@ def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
         code="model_not_found",
         param="model",
     )
+
+
+async def load(context: ApiContext, actor: Actor, name: str) -> None:
+    """Into memory. Raises what `owner` and the integration raise."""
+    loader, own_name = owner(context, name, ModelLoader)
+    await loader.load(own_name)
+    await context.accounts.audit.record(actor, "model.load", f"model:{loader.name}/{own_name}")
+
+
+async def unload(context: ApiContext, actor: Actor, name: str) -> None:
+    loader, own_name = owner(context, name, ModelLoader)
+    await loader.unload(own_name)
+    await context.accounts.audit.record(actor, "model.unload", f"model:{loader.name}/{own_name}")
 
 
 def model_status(entry: ModelEntry) -> str:

@@ -42,6 +42,14 @@ GRAPHQL = {
     "Query.metrics": "{ metrics { active } }",
     "Query.requests": "{ requests { id } }",
     "Query.explain": '{ explain(id: "req-0") { id } }',
+    "Query.keys": "{ keys { id } }",
+    "Query.key": '{ key(id: "0") { id } }',
+    "Query.auditLog": "{ auditLog { id } }",
+    "Mutation.createKey": 'mutation { createKey(input: {parent: "0"}) { text } }',
+    "Mutation.updateKey": 'mutation { updateKey(id: "0", input: {}) { id } }',
+    "Mutation.rotateKey": 'mutation { rotateKey(id: "0") { text } }',
+    "Mutation.revokeKey": 'mutation { revokeKey(id: "0") { id } }',
+    "Mutation.deleteKey": 'mutation { deleteKey(id: "0") }',
     "Mutation.generateText": 'mutation { generateText(model: "echo", prompt: "hi") { text } }',
     "Mutation.loadModel": 'mutation { loadModel(id: "none") { id } }',
     "Mutation.unloadModel": 'mutation { unloadModel(id: "none") { id } }',
@@ -52,12 +60,13 @@ GRAPHQL = {
 
 _CHAT = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
 BODIES: Mapping[str, object] = {
+    "POST /v1/keys": {"parent": "0"},
     "POST /v1/chat/completions": _CHAT,
     "POST /chat/completions": _CHAT,
     "POST /v1/messages": {**_CHAT, "max_tokens": 9},
     "POST /v1/responses": {"model": "echo", "input": "hi"},
 }
-_PLACES = {"{model:path}": "echo", "{id}": "resp_0", "{name}": "nobody"}
+_PLACES = {"{model:path}": "echo", "{id}": "0", "{name}": "nobody"}
 
 
 def found(platform: Platform) -> set[str]:

@@ -13,7 +13,7 @@ import pytest_asyncio
 
 from app.api.access import ROUTES
 from app.domain.roles import Right
-from tests.servers.raw_client import get, post
+from tests.servers.raw_client import ask, get, post, request_bytes
 from tests.servers.whole_platform import Whole, whole_platform
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -22,11 +22,12 @@ SECRET = "the-colour-of-anns-door"
 
 
 class Tenants(msgspec.Struct):
-    """Ann has these; bob asks for them. `call` is the id of a request of hers."""
+    """Ann has these; bob asks for them. `call` is the id of a request of hers, `key` of one below her own."""
 
     whole: Whole
     response: str
     call: str
+    key: str
 
     @property
     def bob(self) -> dict[str, str]:
@@ -35,6 +36,12 @@ class Tenants(msgspec.Struct):
     async def get(self, path: str, method: str = "GET") -> str:
         reply = await get(self.whole.port, path, self.bob, method=method)
         assert reply.status in {200, 404}, reply
+        return reply.body.decode()
+
+    async def send(self, method: str, path: str, body: object) -> str:
+        raw = request_bytes(path, json.dumps(body).encode(), method=method, headers=self.bob)
+        reply = await ask(self.whole.port, raw)
+        assert reply.status in {400, 404}, reply
         return reply.body.decode()
 
     async def post(self, path: str, **body: object) -> str:
@@ -60,11 +67,33 @@ WITH_OBJECTS: Mapping[str, Told] = {
     ),
     "GET /v1/requests/{id}/explain": lambda each: each.get(f"/v1/requests/{each.call}/explain"),
     "GraphQL Query.explain": lambda each: each.graphql(f'{{ explain(id: "{each.call}") {{ id model }} }}'),
+    "GET /v1/keys": lambda each: each.get("/v1/keys"),
+    "GET /v1/keys/{id}": lambda each: each.get(f"/v1/keys/{each.key}"),
+    "PATCH /v1/keys/{id}": lambda each: each.send("PATCH", f"/v1/keys/{each.key}", {"team": "mine"}),
+    "POST /v1/keys/{id}/rotate": lambda each: each.post(f"/v1/keys/{each.key}/rotate"),
+    "POST /v1/keys/{id}/revoke": lambda each: each.post(f"/v1/keys/{each.key}/revoke"),
+    "DELETE /v1/keys/{id}": lambda each: each.get(f"/v1/keys/{each.key}", "DELETE"),
+    "POST /v1/keys": lambda each: each.post("/v1/keys", parent=each.key),
+    "GraphQL Query.keys": lambda each: each.graphql("{ keys { id name owner } }"),
+    "GraphQL Query.key": lambda each: each.graphql(f'{{ key(id: "{each.key}") {{ id name }} }}'),
+    "GraphQL Mutation.createKey": lambda each: each.graphql(
+        f'mutation {{ createKey(input: {{parent: "{each.key}"}}) {{ text key {{ name }} }} }}'
+    ),
+    "GraphQL Mutation.updateKey": lambda each: each.graphql(
+        f'mutation {{ updateKey(id: "{each.key}", input: {{team: "mine"}}) {{ name }} }}'
+    ),
+    "GraphQL Mutation.rotateKey": lambda each: each.graphql(
+        f'mutation {{ rotateKey(id: "{each.key}") {{ text key {{ name }} }} }}'
+    ),
+    "GraphQL Mutation.revokeKey": lambda each: each.graphql(
+        f'mutation {{ revokeKey(id: "{each.key}") {{ name }} }}'
+    ),
+    "GraphQL Mutation.deleteKey": lambda each: each.graphql(f'mutation {{ deleteKey(id: "{each.key}") }}'),
     "GraphQL Query.requests": lambda each: each.graphql("{ requests(last: 100) { id model } }"),
 }
 
-_OF_THE_PLATFORM = {None, Right.SEE_MODELS, Right.SEE_PLATFORM, Right.RUN_PLATFORM}
-"""What needs one of these shows, or moves, what belongs to no tenant."""
+_OF_THE_PLATFORM = {None, Right.SEE_MODELS, Right.SEE_PLATFORM, Right.RUN_PLATFORM, Right.AUDIT}
+"""What needs one of these shows, or moves, what belongs to no tenant, or is for those who may see all."""
 
 WITHOUT_OBJECTS = {
     # Answers are made for whoever asks, and given to nobody else.
@@ -94,7 +123,9 @@ async def tenants(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ten
         body = {"model": "echo", "input": SECRET}
         reply = await post(whole.port, "/v1/responses", body, {**whole.header("ann"), "x-request-id": SECRET})
         assert reply.status == 200, reply
-        yield Tenants(whole, reply.json()["id"], SECRET)
+        made = await post(whole.port, "/v1/keys", {"name": SECRET}, whole.header("ann"))
+        assert made.status == 200, made
+        yield Tenants(whole, reply.json()["id"], SECRET, made.json()["id"])
 
 
 async def test_every_route_is_among_those_with_objects_or_among_those_without(tenants: Tenants) -> None:
@@ -115,5 +146,8 @@ async def test_what_is_ones_own_is_told(tenants: Tenants) -> None:
     for path in (f"/v1/responses/{tenants.response}", f"/v1/responses/{tenants.response}/input_items"):
         assert SECRET in (await get(port, path, ann)).body.decode()
     assert (await get(port, f"/v1/requests/{tenants.call}/explain", ann)).status == 200
+    key = (await get(port, f"/v1/keys/{tenants.key}", ann)).json()
+    assert (key["name"], key["status"], key["team"]) == (SECRET, "active", None)
+    assert len((await get(port, "/v1/keys", ann)).json()["data"]) == 1
     told = (await post(port, "/graphql", {"query": "{ requests { id } }"}, ann)).json()
     assert [each["id"] for each in told["data"]["requests"]] == [SECRET]

@@ -9,14 +9,19 @@ from app.domain.roles import Role
 
 Status = Literal["active", "expired", "revoked"]
 
-Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Line = Annotated[str, Meta(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# Without control characters, at the end too, where `$` alone would let a line break pass.
+_PLAIN = r"^[^\x00-\x1f\x7f]*(?![\x00-\x1f\x7f])$"
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(?!\n)$"
+
+Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=_PLAIN)]
+Line = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
 Words = Annotated[tuple[Word, ...], Meta(max_length=100)]
 Roles = Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
 Metadata = Annotated[
     dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
-Tier = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")]
+Tier = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+Time = Annotated[float, Meta(ge=0, le=1e11)]
 Seconds = Annotated[float, Meta(gt=0, le=100 * 366 * 86400)]
 
 
@@ -60,7 +65,7 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     tier: Tier | UnsetType | None = UNSET
     parent: Word | None = None
     metadata: Metadata = {}
-    expires_at: float | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
     expires_in: Seconds | UnsetType = UNSET
 
 
@@ -75,7 +80,7 @@ class KeyChange(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     roles: Roles | UnsetType = UNSET
     tier: Tier | UnsetType | None = UNSET
     metadata: Metadata | UnsetType = UNSET
-    expires_at: float | UnsetType | None = UNSET
+    expires_at: Time | UnsetType | None = UNSET
 
 
 class Rotation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.accounts.audit.repository import record
-from app.accounts.audit.schemas import Actor
+from app.accounts.audit.repository import append
+from app.accounts.audit.schemas import Actor, act_of
 from app.accounts.keys import repository as rows
 from app.accounts.keys.digests import Digests
 from app.accounts.keys.drafts import changed, drafted
@@ -44,9 +44,8 @@ class _Turn(msgspec.Struct, frozen=True):
     actor: Actor
 
     async def record(self, action: str, key: Key, before: Any, after: Any) -> None:
-        await record(
-            self.connection, self.actor, f"key.{action}", f"key:{key.id}", at=self.now, before=before, after=after
-        )
+        act = act_of(self.actor, f"key.{action}", f"key:{key.id}", self.now, before, after)
+        await append(self.connection, [act])
 
 
 class KeyService:

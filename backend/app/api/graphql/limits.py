@@ -23,12 +23,15 @@ COST = 2000
 LIST_FACTOR = 10
 """How many items a list is taken to have, where no argument says so."""
 
-WEIGHTS = {"generateText": 200, "generate": 200, "loadModel": 200, "unloadModel": 50}
-COUNT_ARGUMENTS = frozenset({"last"})
+WEIGHTS = {"generateText": 200, "generate": 200, "loadModel": 200, "unloadModel": 50, "createKey": 50}
+COUNT_ARGUMENTS = frozenset({"last", "first"})
 """Arguments that say how many items a list has."""
 
 REQUESTS = 100
 """The most that `requests(last:)` gives."""
+
+LISTED = 100
+"""The most that `keys(first:)` and `auditLog(first:)` give."""
 
 INIT_SECONDS = 10.0
 """A socket's time to say connection_init."""

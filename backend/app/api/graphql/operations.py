@@ -6,9 +6,21 @@ import strawberry
 
 from app.api.explain import explain
 from app.api.graphql import limits
+from app.api.graphql.audit import AuditRecord, audit_log
 from app.api.graphql.explanation import RequestExplanation, explanation_of
 from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
+from app.api.graphql.keys import (
+    IssuedKey,
+    KeyShown,
+    create_key,
+    delete_key,
+    list_keys,
+    one_key,
+    revoke_key,
+    rotate_key,
+    update_key,
+)
 from app.api.graphql.models import Model, ModelStatus, ModelStatusUpdate, model_of
 from app.api.graphql.outputs import GeneratedText, generated
 from app.api.graphql.platform import (
@@ -20,9 +32,8 @@ from app.api.graphql.platform import (
     request_of,
 )
 from app.api.graphql.request import Asking
-from app.api.models import owner, visible, visible_entry
+from app.api.models import load, unload, visible, visible_entry
 from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
-from app.domain.ports import ModelLoader
 from app.domain.roles import Right
 from app.domain.streams import collect
 
@@ -91,6 +102,15 @@ class Query:
         resolver=_explain,
         description="Why a request went where it went; null when none of yours, that is known still, has that id.",
     )
+    keys: list[KeyShown] = strawberry.field(
+        resolver=list_keys, description="Keys, the newest first: those below yours, or all for administrators."
+    )
+    key: KeyShown | None = strawberry.field(
+        resolver=one_key, description="One key; null when none that you may see has that id."
+    )
+    audit_log: list[AuditRecord] = strawberry.field(
+        resolver=audit_log, description="What was done, the newest first. For administrators."
+    )
 
 
 async def _generate_text(
@@ -109,14 +129,12 @@ async def _generate_text(
 
 
 async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
-    loader, name = owner(info.context.api, id, ModelLoader)
-    await loader.load(name)
+    await load(info.context.api, info.context.actor(), id)
     return ModelStatusUpdate(id=id, status=ModelStatus.LOADED)
 
 
 async def _unload_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
-    loader, name = owner(info.context.api, id, ModelLoader)
-    await loader.unload(name)
+    await unload(info.context.api, info.context.actor(), id)
     return ModelStatusUpdate(id=id, status=ModelStatus.UNLOADED)
 
 
@@ -133,3 +151,13 @@ class Mutation:
     unload_model: ModelStatusUpdate = strawberry.field(
         resolver=_unload_model, description="Let a model go from memory. For operators."
     )
+    create_key: IssuedKey = strawberry.field(resolver=create_key, description="Issue a key.")
+    update_key: KeyShown = strawberry.field(resolver=update_key, description="Change a key.")
+    rotate_key: IssuedKey = strawberry.field(
+        resolver=rotate_key,
+        description="Give a key a new text. The one until now goes on being good for `overlapSeconds`.",
+    )
+    revoke_key: KeyShown = strawberry.field(
+        resolver=revoke_key, description="Revoke a key and those below it, for good."
+    )
+    delete_key: strawberry.ID = strawberry.field(resolver=delete_key, description="Delete a key.")

@@ -1,21 +1,17 @@
 """The platform itself as GraphQL shows it: its integrations and how they hang together, figures, past requests."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import strawberry
 
 from app.api.graphql.request import Asking
-from app.api.graphql.scalars import Count
+from app.api.graphql.scalars import Count, moment
 from app.core.integration_framework import IntegrationState, IntegrationStatus, IntegrationType, LastCheck
 from app.inference.recent import RecentCall
 from app.inference.tally import Figures, ModelFigures
 
 strawberry.enum(IntegrationState, description="Only READY and DEGRADED serve.")
 strawberry.enum(IntegrationType)
-
-
-def _time(unix_seconds: float) -> datetime:
-    return datetime.fromtimestamp(unix_seconds, UTC)
 
 
 @strawberry.type(description="The last health check.")
@@ -57,17 +53,17 @@ def integration_of(status: IntegrationStatus) -> Integration:
         kind=status.kind,
         state=status.state,
         reason=status.reason,
-        since=_time(status.since),
+        since=moment(status.since),
         priority=status.priority,
         attempts=status.attempts,
-        next_retry_at=None if status.next_retry_at is None else _time(status.next_retry_at),
+        next_retry_at=None if status.next_retry_at is None else moment(status.next_retry_at),
         last_check=None if status.last_check is None else _check(status.last_check),
         status=status,
     )
 
 
 def _check(check: LastCheck) -> HealthCheck:
-    return HealthCheck(at=_time(check.at), latency_ms=check.latency_ms, ok=check.ok, message=check.message)
+    return HealthCheck(at=moment(check.at), latency_ms=check.latency_ms, ok=check.ok, message=check.message)
 
 
 def _named(info: Asking, names: tuple[str, ...]) -> list[Integration]:
@@ -99,8 +95,8 @@ class Metrics:
 
 def metrics_of(figures: Figures) -> Metrics:
     return Metrics(
-        since=_time(figures.since),
-        at=_time(figures.at),
+        since=moment(figures.since),
+        at=moment(figures.at),
         active=figures.active,
         total=_model_metrics("total", figures.total),
         models=[_model_metrics(name, each) for name, each in figures.models.items()],
@@ -148,7 +144,7 @@ def request_of(call: RecentCall) -> GenerationRequest:
         provider=record.integration,
         front_end=record.front_end,
         attempts=record.attempts,
-        started_at=_time(call.started_at),
+        started_at=moment(call.started_at),
         duration_ms=record.seconds * 1000,
         first_event_ms=None if first is None else first * 1000,
         tokens=usage.total_tokens if usage else None,

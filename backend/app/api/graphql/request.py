@@ -6,7 +6,9 @@ from collections.abc import Awaitable, Callable
 import msgspec
 from strawberry.types import Info
 
+from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
+from app.api.graphql.front_end import FRONT_END
 from app.domain.principal import Principal
 
 
@@ -22,6 +24,10 @@ class Asked(msgspec.Struct, kw_only=True, eq=False):
     again: Callable[[], Awaitable[Principal]]
     introspects: bool = False
     calls: int = 0
+
+    def actor(self) -> Actor:
+        """Who acts, for the audit log."""
+        return Actor(principal=self.principal, request_id=self.id, front_end=FRONT_END)
 
     def next_id(self) -> str:
         """The operation's own id for its first call, with a number for those that follow."""

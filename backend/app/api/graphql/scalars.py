@@ -1,5 +1,6 @@
 """Scalars beyond GraphQL's own."""
 
+from datetime import UTC, datetime
 from typing import NewType
 
 import strawberry
@@ -21,3 +22,12 @@ SCALARS: dict[object, ScalarDefinition] = {
         name="Count", description="A whole number, as a JSON number.", serialize=int, parse_value=_whole
     )
 }
+
+
+def moment(unix_seconds: float) -> datetime:
+    return datetime.fromtimestamp(unix_seconds, UTC)
+
+
+def seconds(at: datetime) -> float:
+    """Unix seconds. Without a zone it is UTC that is meant."""
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()

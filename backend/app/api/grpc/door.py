@@ -15,6 +15,7 @@ from urllib.parse import unquote
 import grpc
 import msgspec
 
+from app.accounts.audit.schemas import Actor
 from app.api.access import check_access, is_public
 from app.api.context import ApiContext
 from app.api.grpc import errors
@@ -41,6 +42,10 @@ class Caller(msgspec.Struct, frozen=True):
     id: str
     principal: Principal
     again: Callable[[], Awaitable[Principal]]
+
+    def actor(self) -> Actor:
+        """Who acts, for the audit log."""
+        return Actor(principal=self.principal, request_id=self.id, front_end="grpc")
 
 
 _CALLER: ContextVar[Caller] = ContextVar("caller")

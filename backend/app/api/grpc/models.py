@@ -8,8 +8,7 @@ from app.api.grpc.decode import model_name
 from app.api.grpc.door import Rpc, caller
 from app.api.grpc.generated.llm_platform.v1 import models_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
-from app.api.models import owner, visible
-from app.domain.ports import ModelLoader
+from app.api.models import load, unload, visible
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
@@ -41,13 +40,11 @@ class Models(models_pb2_grpc.ModelsServicer):
             forget()
 
     async def LoadModel(self, request: pb.LoadModelRequest, rpc: Rpc) -> pb.LoadModelReply:  # noqa: N802
-        loader, model = owner(self._context, model_name(request.model), ModelLoader)
-        await loader.load(model)
+        await load(self._context, caller().actor(), model_name(request.model))
         return pb.LoadModelReply()
 
     async def UnloadModel(self, request: pb.UnloadModelRequest, rpc: Rpc) -> pb.UnloadModelReply:  # noqa: N802
-        loader, model = owner(self._context, model_name(request.model), ModelLoader)
-        await loader.unload(model)
+        await unload(self._context, caller().actor(), model_name(request.model))
         return pb.UnloadModelReply()
 
     def _now(self, principal: Principal) -> dict[str, pb.Model]:

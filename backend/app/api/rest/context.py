@@ -4,8 +4,9 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from app.accounts.audit.schemas import Actor
 from app.api.access import check_access, is_public
-from app.api.asgi import headers_of, identify
+from app.api.asgi import headers_of, identify, request_id
 from app.api.context import ApiContext
 from app.domain.principal import ANONYMOUS, Principal
 
@@ -29,3 +30,11 @@ async def admitted(request: Request, context: Context) -> Principal:
 
 
 Caller = Annotated[Principal, Depends(admitted)]
+
+
+async def acting(request: Request, caller: Caller) -> Actor:
+    """For the audit log."""
+    return Actor(principal=caller, request_id=request_id(headers_of(request.scope)), front_end="rest")
+
+
+Acting = Annotated[Actor, Depends(acting)]

@@ -6,6 +6,8 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.accounts.audit.schemas import Record
+from app.accounts.keys.schemas import Key, KeyChange, NewKey, Rotation
 from app.inference.explanation import Explanation
 
 _ERROR = {
@@ -136,11 +138,27 @@ def describe(app: FastAPI) -> dict[str, Any]:
             vendor = "Anthropic" if path == "/v1/messages" else "OpenAI"
             document["paths"][path] = {"post": _operation(vendor, summary, required, fields)}
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {}).update(_structs(Explanation))
+        components.setdefault("schemas", {}).update(
+            _structs(Explanation, Key, NewKey, KeyChange, Rotation, Record)
+        )
         components.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"key": []}]
         app.openapi_schema = document
     return app.openapi_schema
+
+
+def wanted(struct: str) -> dict[str, Any]:
+    """For a route whose body is one of the structs below: its `openapi_extra`."""
+    return {"requestBody": {"content": {"application/json": {"schema": _reference(struct)}}}}
+
+
+def told(struct: str) -> dict[int | str, dict[str, Any]]:
+    """For a route that answers with one: its `responses`."""
+    return {200: {"description": "Done.", "content": {"application/json": {"schema": _reference(struct)}}}}
+
+
+def _reference(struct: str) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{struct}"}
 
 
 def _structs(*types: type) -> dict[str, Any]:

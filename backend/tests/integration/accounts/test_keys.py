@@ -225,7 +225,7 @@ async def test_a_deed_that_can_t_be_recorded_is_not_done(room: Process, monkeypa
     async def broken(*_: object, **__: object) -> None:
         raise RuntimeError("no room for the record")
 
-    monkeypatch.setattr(module, "record", broken)
+    monkeypatch.setattr(module, "append", broken)
     with pytest.raises(RuntimeError):
         await keys.revoke(actor(), key.id)
     assert (await keys.get(actor(), key.id)).revoked_at is None

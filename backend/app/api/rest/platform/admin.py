@@ -3,12 +3,14 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from app.api.rest.context import Caller, Context
+from app.api.rest.context import Acting, Context
 from app.api.rest.json_response import JSON
 
 router = APIRouter(tags=["Administration"])
 
 
 @router.post("/admin/reload", summary="Apply the configuration anew")
-async def reload(context: Context, caller: Caller) -> Response:
-    return JSON(await context.reload())
+async def reload(context: Context, actor: Acting) -> Response:
+    summary = await context.reload()
+    await context.accounts.audit.record(actor, "configuration.reload", "configuration", after=summary)
+    return JSON(summary)

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from app.api.context import ApiContext
-from app.api.rest.context import Caller, Context
+from app.api.rest.context import Acting, Caller, Context
 from app.api.rest.json_response import JSON
 from app.core.integration_framework import (
     IntegrationDisabled,
@@ -51,13 +51,16 @@ async def one(name: str, context: Context, caller: Caller) -> Response:
 
 
 @router.post("/{name}/restart", summary="Stop one integration and start it anew")
-async def restart(name: str, context: Context, caller: Caller) -> Response:
-    _status_of(context, name)
+async def restart(name: str, context: Context, actor: Acting) -> Response:
+    before = _status_of(context, name)
     try:
         await context.manager.restart(name)
     except IntegrationDisabled:
         raise Conflict(f"The integration '{name}' is disabled; enable it in the configuration.") from None
-    return JSON(_status_of(context, name))
+    after = _status_of(context, name)
+    states = {"before": {"state": before.state}, "after": {"state": after.state}}
+    await context.accounts.audit.record(actor, "integration.restart", f"integration:{name}", **states)
+    return JSON(after)
 
 
 def _status_of(context: ApiContext, name: str) -> IntegrationStatus:

@@ -11,13 +11,13 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.api.models import owner, visible
+from app.api.models import load, owner, unload, visible
 from app.api.rest.bodies import read_value
-from app.api.rest.context import Caller, Context
+from app.api.rest.context import Acting, Caller, Context
 from app.api.rest.json_response import JSON
 from app.domain.errors import InternalError, PlatformError
 from app.domain.models import PullProgress
-from app.domain.ports import ModelLoader, ModelStore
+from app.domain.ports import ModelStore
 from app.wire.openai_chat import errors
 
 logger = logging.getLogger(__name__)
@@ -54,31 +54,31 @@ async def list_models(context: Context, caller: Caller) -> Response:
 
 
 @router.post("/pull", summary="Fetch a model; progress comes as server-sent events")
-async def pull(name: Named, context: Context) -> Response:
+async def pull(name: Named, context: Context, actor: Acting) -> Response:
     store, model = owner(context, name.model, ModelStore)
     steps = store.pull(model)
     first = await anext(steps, None)
+    await context.accounts.audit.record(actor, "model.pull", f"model:{store.name}/{model}")
     return StreamingResponse(_frames(first, steps), media_type="text/event-stream")
 
 
 @router.post("/load", summary="Bring a model into memory")
-async def load(name: Named, context: Context) -> Response:
-    loader, model = owner(context, name.model, ModelLoader)
-    await loader.load(model)
+async def load_model(name: Named, context: Context, actor: Acting) -> Response:
+    await load(context, actor, name.model)
     return JSON({"model": name.model, "loaded": True})
 
 
 @router.post("/unload", summary="Let a model go from memory")
-async def unload(name: Named, context: Context) -> Response:
-    loader, model = owner(context, name.model, ModelLoader)
-    await loader.unload(model)
+async def unload_model(name: Named, context: Context, actor: Acting) -> Response:
+    await unload(context, actor, name.model)
     return JSON({"model": name.model, "loaded": False})
 
 
 @router.delete("/{model:path}", summary="Delete a model from its store")
-async def delete(model: str, context: Context, caller: Caller) -> Response:
+async def delete(model: str, context: Context, actor: Acting) -> Response:
     store, own_name = owner(context, model, ModelStore)
     await store.delete(own_name)
+    await context.accounts.audit.record(actor, "model.delete", f"model:{store.name}/{own_name}")
     return JSON({"model": model, "deleted": True})
 
 

@@ -1,0 +1,265 @@
+"""The audit log: every act of an administrator is in it, whoever may read it, and it can be had whole."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+import pytest_asyncio
+
+from app.accounts.audit import log as module
+from app.api.access import ROUTES
+from app.api.grpc.generated.llm_platform.v1 import models_pb2
+from app.api.grpc.generated.llm_platform.v1.models_pb2_grpc import ModelsStub
+from app.domain.errors import UpstreamUnavailable
+from app.domain.roles import Right
+from app.integrations.storage.database.integration import DatabaseIntegration
+from tests.access.routes import DENIED, ask
+from tests.servers.asking import becomes
+from tests.servers.ollama_fake import OllamaFake
+from tests.servers.ollama_models import FakeModel
+from tests.servers.raw_client import ask as send
+from tests.servers.raw_client import get, post, request_bytes
+from tests.servers.whole_platform import MASTER, Whole, whole_platform
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+MASTER_KEY = {"Authorization": f"Bearer {MASTER}"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
+    async with OllamaFake(FakeModel("here"), registry=[FakeModel("remote", size=64)]) as ollama:
+        integrations = {"ollama": {"settings": {"base_url": ollama.base_url}}}
+        async with whole_platform(tmp_path_factory.mktemp("audit"), integrations=integrations) as platform:
+            await becomes(lambda: _serves(platform, "ollama"), 10.0)
+            yield platform
+
+
+async def _serves(whole: Whole, name: str) -> bool:
+    return whole.platform.manager.serves(name)
+
+
+async def log(whole: Whole, **wanted: Any) -> list[dict[str, Any]]:
+    query = "&".join(f"{name}={value}" for name, value in wanted.items())
+    found: list[dict[str, Any]] = (await get(whole.port, f"/v1/audit?{query}", MASTER_KEY)).json()["data"]
+    return found
+
+
+async def rest(whole: Whole, method: str, path: str, body: object = None) -> None:
+    raw = b"" if body is None else json.dumps(body).encode()
+    headers = {**MASTER_KEY, "x-request-id": "act-1"}
+    reply = await send(whole.port, request_bytes(path, raw, method=method, headers=headers))
+    assert reply.status == 200, reply
+
+
+async def graphql(whole: Whole, query: str) -> None:
+    reply = await post(whole.port, "/graphql", {"query": query}, {**MASTER_KEY, "x-request-id": "act-1"})
+    assert "errors" not in reply.json(), reply
+
+
+async def by_grpc(whole: Whole, method: str, request: Any) -> None:
+    async with grpc.aio.insecure_channel(whole.grpc_target) as channel:
+        stub: Any = ModelsStub(channel)
+        await getattr(stub, method)(request, metadata=(("x-api-key", MASTER), ("x-request-id", "act-1")))
+
+
+Doing = Callable[[Whole, str], Awaitable[None]]
+_MODEL = {"model": "ollama/here"}
+
+ACTS: Mapping[str, tuple[Doing, str, str]] = {
+    "POST /integrations/{name}/restart": (
+        lambda whole, _: rest(whole, "POST", "/integrations/peer/restart", {}),
+        "integration.restart",
+        "integration:peer",
+    ),
+    "POST /admin/reload": (
+        lambda whole, _: rest(whole, "POST", "/admin/reload", {}),
+        "configuration.reload",
+        "configuration",
+    ),
+    "POST /models/load": (
+        lambda whole, _: rest(whole, "POST", "/models/load", _MODEL),
+        "model.load",
+        "model:ollama/here",
+    ),
+    "POST /models/unload": (
+        lambda whole, _: rest(whole, "POST", "/models/unload", _MODEL),
+        "model.unload",
+        "model:ollama/here",
+    ),
+    "POST /models/pull": (
+        lambda whole, _: rest(whole, "POST", "/models/pull", {"model": "ollama/remote"}),
+        "model.pull",
+        "model:ollama/remote",
+    ),
+    "DELETE /models/{model:path}": (
+        lambda whole, _: rest(whole, "DELETE", "/models/ollama/remote"),
+        "model.delete",
+        "model:ollama/remote",
+    ),
+    "GraphQL Mutation.loadModel": (
+        lambda whole, _: graphql(whole, 'mutation { loadModel(id: "ollama/here") { id } }'),
+        "model.load",
+        "model:ollama/here",
+    ),
+    "GraphQL Mutation.unloadModel": (
+        lambda whole, _: graphql(whole, 'mutation { unloadModel(id: "ollama/here") { id } }'),
+        "model.unload",
+        "model:ollama/here",
+    ),
+    "gRPC llm_platform.v1.Models/LoadModel": (
+        lambda whole, _: by_grpc(whole, "LoadModel", models_pb2.LoadModelRequest(model="ollama/here")),
+        "model.load",
+        "model:ollama/here",
+    ),
+    "gRPC llm_platform.v1.Models/UnloadModel": (
+        lambda whole, _: by_grpc(whole, "UnloadModel", models_pb2.UnloadModelRequest(model="ollama/here")),
+        "model.unload",
+        "model:ollama/here",
+    ),
+    "POST /v1/keys": (lambda whole, _: rest(whole, "POST", "/v1/keys", {}), "key.create", ""),
+    "PATCH /v1/keys/{id}": (
+        lambda whole, id: rest(whole, "PATCH", f"/v1/keys/{id}", {"name": "x"}),
+        "key.update",
+        "key:",
+    ),
+    "POST /v1/keys/{id}/rotate": (
+        lambda whole, id: rest(whole, "POST", f"/v1/keys/{id}/rotate", {}),
+        "key.rotate",
+        "key:",
+    ),
+    "POST /v1/keys/{id}/revoke": (
+        lambda whole, id: rest(whole, "POST", f"/v1/keys/{id}/revoke", {}),
+        "key.revoke",
+        "key:",
+    ),
+    "DELETE /v1/keys/{id}": (lambda whole, id: rest(whole, "DELETE", f"/v1/keys/{id}"), "key.delete", "key:"),
+    "GraphQL Mutation.createKey": (
+        lambda whole, _: graphql(whole, "mutation { createKey(input: {}) { text } }"),
+        "key.create",
+        "",
+    ),
+    "GraphQL Mutation.updateKey": (
+        lambda whole, id: graphql(whole, f'mutation {{ updateKey(id: "{id}", input: {{name: "x"}}) {{ id }} }}'),
+        "key.update",
+        "key:",
+    ),
+    "GraphQL Mutation.rotateKey": (
+        lambda whole, id: graphql(whole, f'mutation {{ rotateKey(id: "{id}") {{ text }} }}'),
+        "key.rotate",
+        "key:",
+    ),
+    "GraphQL Mutation.revokeKey": (
+        lambda whole, id: graphql(whole, f'mutation {{ revokeKey(id: "{id}") {{ id }} }}'),
+        "key.revoke",
+        "key:",
+    ),
+    "GraphQL Mutation.deleteKey": (
+        lambda whole, id: graphql(whole, f'mutation {{ deleteKey(id: "{id}") }}'),
+        "key.delete",
+        "key:",
+    ),
+}
+_LOOKS_ONLY = ("GET ", "GraphQL Query")
+
+
+async def test_every_route_that_does_something_is_tried() -> None:
+    of_those_who_do = {Right.RUN_PLATFORM, Right.ISSUE_KEYS, Right.ALL_KEYS, Right.AUDIT}
+    doing = {route for route, right in ROUTES.items() if right in of_those_who_do}
+    assert {route for route in doing if not route.startswith(_LOOKS_ONLY)} == ACTS.keys()
+
+
+@pytest.mark.parametrize("route", ACTS)
+async def test_each_act_is_recorded_once_with_who_and_what(whole: Whole, route: str) -> None:
+    do, action, object = ACTS[route]
+    id = await whole.issue("anybody")
+    [last] = await log(whole, limit=1)
+    await do(whole, id)
+    new = [record for record in await log(whole) if record["id"] > last["id"]]
+    [record] = new
+    assert (record["actor"], record["action"], record["request_id"]) == ("operator", action, "act-1")
+    assert record["object"] == object + (id if object == "key:" else "") or not object
+
+
+async def test_pages_filters_and_who_may_look(whole: Whole) -> None:
+    for holder in ("one", "two", "three"):
+        await whole.issue(holder)
+    newest = await log(whole, limit=2)
+    older = await log(whole, limit=2, after=newest[-1]["id"])
+    assert [record["id"] for record in newest + older] == sorted((r["id"] for r in newest + older), reverse=True)
+    created = await log(whole, action="key.create")
+    assert {record["action"] for record in created} == {"key.create"}
+    assert {record["action"] for record in await log(whole, action="key.")} >= {"key.create"}
+    assert await log(whole, action="key") == []
+    at = created[0]["at"]
+    assert all(record["at"] < at for record in await log(whole, until=at))
+    assert created[0] in await log(whole, since=at)
+    assert await log(whole, actor="nobody") == []
+    told = await post(
+        whole.port,
+        "/graphql",
+        {"query": '{ auditLog(where: {action: "key.create"}, first: 1) { id actor object after } }'},
+        MASTER_KEY,
+    )
+    [record] = told.json()["data"]["auditLog"]
+    assert (record["id"], record["after"]["name"]) == (created[0]["id"], "three")
+    for role in ("viewer", "user", "operator"):
+        await whole.issue(role, roles=(role,))
+        for route in ("GET /v1/audit", "GET /v1/audit/export", "GraphQL Query.auditLog"):
+            assert await ask(whole, route, whole.header(role)) == DENIED
+
+
+async def test_the_whole_of_it_as_a_file(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.api.rest.platform import audit
+
+    monkeypatch.setattr(audit, "EXPORT_PAGE", 3)
+    await whole.issue("=cmd|' /C calc'!A0")
+    lines = (await get(whole.port, "/v1/audit/export", MASTER_KEY)).body.decode().splitlines()
+    records = [json.loads(line) for line in lines]
+    assert len(records) > 6
+    assert [record["id"] for record in records] == sorted(record["id"] for record in records)
+    assert records[::-1][:5] == (await log(whole, limit=5))
+    table = (await get(whole.port, "/v1/audit/export?format=csv&action=key.", MASTER_KEY)).body.decode()
+    rows = list(csv.DictReader(io.StringIO(table)))
+    assert [int(row["id"]) for row in rows] == [r["id"] for r in records if r["action"].startswith("key.")]
+    assert json.loads(rows[-1]["after"])["name"] == "=cmd|' /C calc'!A0"
+    assert not any(cell.startswith(("=", "+", "-", "@")) for row in rows for cell in row.values())
+    empty = await get(whole.port, "/v1/audit/export?format=csv&actor=nobody", MASTER_KEY)
+    assert empty.body.decode().splitlines() == ["id,at,actor,action,object,before,after,request_id,front_end"]
+
+
+async def test_no_key_is_ever_in_it(whole: Whole) -> None:
+    made = (await post(whole.port, "/v1/keys", {}, MASTER_KEY)).json()
+    rotated = (await post(whole.port, f"/v1/keys/{made['id']}/rotate", {}, MASTER_KEY)).json()
+    everything = (await get(whole.port, "/v1/audit/export", MASTER_KEY)).body.decode()
+    assert made["id"] in everything
+    for text in (made["key"], rotated["key"], MASTER):
+        assert text not in everything
+
+
+async def test_while_the_database_is_away_deeds_are_done_and_recorded_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.05)
+    async with whole_platform(tmp_path) as whole:
+        await whole.issue("somebody")
+
+        def failing(_: object) -> Any:
+            raise UpstreamUnavailable("'database' failed.", provider="database")
+
+        with monkeypatch.context() as away:
+            away.setattr(DatabaseIntegration, "writing", failing)
+            await rest(whole, "POST", "/integrations/peer/restart", {})
+            assert (await post(whole.port, "/v1/keys", {}, MASTER_KEY)).status == 503
+            assert [each["action"] for each in await log(whole)] == ["key.create"]
+        await becomes(lambda: _recorded(whole, "integration.restart"), 5.0)
+        assert len(await log(whole)) == 2
+
+
+async def _recorded(whole: Whole, action: str) -> bool:
+    return bool(await log(whole, action=action))
