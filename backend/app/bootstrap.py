@@ -34,8 +34,10 @@ from app.core.integration_framework import (
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
-from app.domain.ports import ModelSource, SqlDatabase
+from app.domain.ports import Cache, ModelSource, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
+from app.inference.caching.answers import Answers
+from app.inference.caching.memory import MemoryCache
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
@@ -44,6 +46,7 @@ from app.inference.router import Router
 from app.inference.stages.access import check_models
 from app.inference.stages.account import Account, Sink
 from app.inference.stages.admit import Admit
+from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
@@ -106,6 +109,7 @@ class Platform:
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
+        self._answers = Answers(MemoryCache(self.settings.cache.max_bytes), self.settings.cache.max_answer_bytes)
         self.router = self._make_router(tally, recent)
         self._refusals = Refusals()
         self.policy = self._api_policy(self.settings)
@@ -130,8 +134,9 @@ class Platform:
             sinks.append(recorder(self.ledger))
         account = Account(sinks, [tally.began])
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
+        cache = AnswerCache(catalog, self._answers)
         return Router(
-            catalog, call_stages=[account, check_models, admit, Guard(catalog)], attempt_stages=[keep_time]
+            catalog, call_stages=[account, check_models, admit, cache, Guard(catalog)], attempt_stages=[keep_time]
         )
 
     def _make_ledger(self) -> Ledger | None:
@@ -144,6 +149,7 @@ class Platform:
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
         self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
+        self.manager.events.subscribe(StateChanged, lambda _: self._place_answers())
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self._siblings.listen(self._explainer.answer)
@@ -203,6 +209,7 @@ class Platform:
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)
+            self._place_answers()
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info(
@@ -240,6 +247,14 @@ class Platform:
         if problems := await problems_with(loaded, self._loaded):
             raise ConfigError(problems)
         return loaded
+
+    def _place_answers(self) -> None:
+        """Where the cache keeps answers from now on, and how many."""
+        wanted = self.settings.cache
+        self._answers.memory.limit = wanted.max_bytes
+        self._answers.most_bytes = wanted.max_answer_bytes
+        stores = self.manager.providing(Cache) if wanted.store == "redis" else []
+        self._answers.shared = next(iter(stores), None)
 
     def _api_policy(self, settings: Settings) -> ApiPolicy:
         key = settings.server.api_key

@@ -30,18 +30,18 @@ async def problems_with(loaded: LoadedSettings, running: LoadedSettings | None =
     except ConfigError as error:
         problems = list(error.problems)
     configs = integration_configs(loaded.settings)
-    problems += _strangers(loaded, [config.name for config in configs])
+    problems += _strangers(loaded, configs)
     before: list[IntegrationConfig] = []
     if running is not None:
         before = integration_configs(running.settings)
-        known = {(each.field, each.message) for each in _strangers(running, [config.name for config in before])}
+        known = {(each.field, each.message) for each in _strangers(running, before)}
         problems = [each for each in problems if (each.field, each.message) not in known]
     return problems + await _faults(loaded, [each for each in configs if each.enabled and each not in before])
 
 
-def _strangers(loaded: LoadedSettings, known: Sequence[str]) -> Iterator[Problem]:
-    """Names of integrations that are none."""
-    settings = loaded.settings
+def _strangers(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> Iterator[Problem]:
+    """Names of integrations that are none, and a cache without what it is to be kept in."""
+    settings, known = loaded.settings, [config.name for config in configs]
     for name, model in settings.models.items():
         for index, target in enumerate(model.targets):
             if target.integration not in known:
@@ -51,6 +51,12 @@ def _strangers(loaded: LoadedSettings, known: Sequence[str]) -> Iterator[Problem
         for dependency in integration.dependencies:
             if dependency not in known:
                 yield _stranger(loaded, ("integrations", name, "dependencies"), dependency, known)
+    store: FieldPath = ("cache", "store")
+    if settings.cache.store == "redis" and not any(
+        each.enabled and each.effective_kind == "redis" for each in configs
+    ):
+        message = "no integration of the kind 'redis' is enabled: set REDIS_URL"
+        yield Problem(_where(loaded, store), written(store), message)
 
 
 def _stranger(loaded: LoadedSettings, path: FieldPath, name: str, known: Sequence[str]) -> Problem:

@@ -78,7 +78,7 @@ class UsageReported(Event, frozen=True, tag="usage"):
     usage: Usage
 
 
-class Opaque(msgspec.Struct, frozen=True):
+class Opaque(msgspec.Struct, frozen=True, tag="opaque"):
     """Bytes of the wire format `format`, to be handed on untouched.
 
     `whole`: the entire body of an answer that does not stream. Otherwise a run of complete stream frames:

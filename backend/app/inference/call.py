@@ -20,6 +20,8 @@ from app.inference.vitals import Vitals
 
 AtEnd = Callable[[BaseException | None, Usage | None], None]
 Operation = Literal["chat", "text_completion", "embeddings"]
+CacheControl = Literal["no-cache", "no-store"]
+CacheStatus = Literal["hit", "miss", "coalesced"]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,12 +86,13 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     `decode` gives the domain request; `request` keeps it. `encoded` holds the bytes it came in, if it came in
     bytes. `session` is the caller's own word for what belongs together. `started` is in seconds of
     time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the event loop's clock; None when
-    it did not say. `queued` is told how many are ahead when the call has to wait for a place.
+    it did not say. `queued` is told how many are ahead when the call has to wait for a place. `cache_control`: the
+    caller wants no kept answer ("no-cache"), nor its own to be kept ("no-store").
 
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
     `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
-    that it has. `cached`: "hit" or "coalesced"
-    when no provider was asked. `charged`: the limits that it counted against, `standings`: what is left of them.
+    that it has. `charged`: the limits that it counted against, `standings`: what is left of them. `cache_status`
+    where the model has a cache: "hit", a kept answer; "coalesced", another call's on its way; "miss", its own.
     """
 
     id: str
@@ -104,13 +107,14 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     started: float = msgspec.field(default_factory=time.perf_counter)
     deadline: float | None = None
     queued: Callable[[int], None] | None = None
+    cache_control: CacheControl | None = None
     attempts: "list[Attempt]" = msgspec.field(default_factory=list)
     considered: list[Considered] = msgspec.field(default_factory=list)
     at_end: list[AtEnd] = msgspec.field(default_factory=list)
     prompt: PromptSize | None = None
     meant: str | None = None
     policy: ModelPolicy | None = None
-    cached: Literal["hit", "coalesced"] | None = None
+    cache_status: CacheStatus | None = None
     charged: tuple[str, ...] = ()
     standings: Sequence[Standing] = ()
     _request: Any = None
@@ -126,6 +130,24 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     def answered_by(self) -> str:
         """The integration that was asked last."""
         return self.attempts[-1].target.integration if self.attempts else "cache"
+
+    @property
+    def cached(self) -> Literal["hit", "coalesced"] | None:
+        """Set when no provider was asked for it."""
+        return None if self.cache_status == "miss" else self.cache_status
+
+    @property
+    def waited(self) -> float:
+        """Seconds in line for a place, all attempts together."""
+        return sum(attempt.waited for attempt in self.attempts)
+
+    def overhead(self, spent: float) -> float | None:
+        """Of `spent` seconds, what the platform itself took: all but the attempts and the waits for a place. None
+        where it waited for another call's answer.
+        """
+        if self.cached == "coalesced":
+            return None
+        return spent - self.waited - sum(attempt.seconds for attempt in self.attempts)
 
     def cost(self, usage: Usage | None) -> float | None:
         """US dollars; None where no provider was asked, or no price is known."""

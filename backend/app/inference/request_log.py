@@ -49,10 +49,12 @@ class RequestLog:
             self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._second))
         usage = record.usage
         tokens = f"{usage.input_tokens}+{usage.output_tokens}" if usage else "-"
+        cache = f" cache={record.cached}" if record.cached else ""
         text = (
             f"{self._stamp},{int(now * 1000) % 1000:03d} INFO    {record.front_end} {record.id} "
             f"{record.operation} model={record.model} target={record.integration}/{record.target_model} "
             f"attempts={record.attempts} outcome={record.outcome} ms={record.seconds * 1000:.1f} tokens={tokens}"
+            f"{cache}"
         )
         # A model's name is the caller's, and must not forge a line.
         return (text if text.isprintable() else ascii(text)) + "\n"

@@ -79,8 +79,8 @@ class Tally:
         )
 
     def _of(self, record: CallRecord) -> ModelFigures:
-        """A name that resolved to no target is the caller's own text, and there is no end to those."""
-        name = record.model if record.integration is not None else OTHER
+        """A name that resolved to nothing is the caller's own text, and there is no end to those."""
+        name = record.model if record.integration is not None or record.cached is not None else OTHER
         if name not in self._models and len(self._models) >= MAX_MODELS:
             name = OTHER
         return self._models.setdefault(name, ModelFigures())

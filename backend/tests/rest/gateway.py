@@ -16,11 +16,15 @@ from app.core.integration_framework import IntegrationConfig, IntegrationManager
 from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
 from app.domain.usage import Usage
+from app.inference.caching.answers import Answers
+from app.inference.caching.memory import MemoryCache
 from app.inference.call import Call, Stage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.router import Router
+from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
+from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.testing.providers import ScriptedProvider
 from tests.servers.routing import ONE_TRY
@@ -53,6 +57,7 @@ async def gateway(
     key: str | None = None,
     front_ends: Sequence[str] = ("openai_api", "anthropic_api"),
     stages: Sequence[Stage[Call]] = (),
+    routing: Routing = ONE_TRY,
     **policy: object,
 ) -> AsyncIterator[Gateway]:
     """`stages` of a call come after the account stage. `policy` overrides fields of ApiPolicy."""
@@ -60,7 +65,7 @@ async def gateway(
     records: list[CallRecord] = []
     calls: list[Call] = []
     catalog = LiveCatalog(lambda: [Source(source=provider, serving=True)])
-    catalog.rebuild(ONE_TRY)
+    catalog.rebuild(routing)
     manager = IntegrationManager(
         Registry({"openai_api": OpenAIApi, "anthropic_api": AnthropicApi}),
         [IntegrationConfig(name=name, type=IntegrationType.API_COMPATIBILITY) for name in front_ends],
@@ -75,7 +80,8 @@ async def gateway(
     current = ApiPolicy(**settings)  # type: ignore[arg-type]
     explained = Explained()
     account = Account([records.append, explained], [calls.append])
-    router = Router(catalog, call_stages=[account, *stages], attempt_stages=[keep_time])
+    cache = AnswerCache(catalog, Answers(MemoryCache(1 << 20), 1 << 20))
+    router = Router(catalog, call_stages=[account, *stages, cache], attempt_stages=[keep_time])
     context = ApiContext(
         router=router,
         manager=manager,

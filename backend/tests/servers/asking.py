@@ -15,8 +15,8 @@ async def chat(port: int, model: str, **fields: object) -> Reply:
     return await post(port, CHAT, {"model": model, "messages": MESSAGES, **fields})
 
 
-async def status_of(port: int, integration: str) -> dict[str, Any]:
-    found: dict[str, Any] = (await get(port, f"/integrations/{integration}/status")).json()
+async def status_of(port: int, integration: str, headers: dict[str, str] | None = None) -> dict[str, Any]:
+    found: dict[str, Any] = (await get(port, f"/integrations/{integration}/status", headers)).json()
     return found
 
 

@@ -124,6 +124,7 @@ class GenerationRequest:
     provider: str | None = strawberry.field(description="The integration that was asked last.")
     front_end: str
     attempts: int
+    cached: str | None = strawberry.field(description="hit or coalesced, where no provider was asked.")
     started_at: datetime
     duration_ms: float
     first_event_ms: float | None = strawberry.field(description="From the start to the first piece of the answer.")
@@ -144,6 +145,7 @@ def request_of(call: RecentCall) -> GenerationRequest:
         provider=record.integration,
         front_end=record.front_end,
         attempts=record.attempts,
+        cached=record.cached,
         started_at=moment(call.started_at),
         duration_ms=record.seconds * 1000,
         first_event_ms=None if first is None else first * 1000,

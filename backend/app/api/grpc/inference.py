@@ -4,6 +4,7 @@ import asyncio
 import time
 from contextlib import aclosing
 
+from app.api.cache_control import cache_control
 from app.api.context import ApiContext
 from app.api.grpc.decode import decode_chat, decode_embedding
 from app.api.grpc.door import Rpc, caller, sent
@@ -73,23 +74,25 @@ class Inference(inference_pb2_grpc.InferenceServicer):
             principal=asking.principal,
             front_end=self._front_end,
             session=next(iter(sent(rpc, "x-session-id")), None),
+            cache_control=cache_control(",".join(sent(rpc, "cache-control")).encode()),
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )
 
 
 def _headers(call: Call) -> tuple[tuple[str, str], ...]:
-    """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts and the waits for a
-    place, which `x-llm-queue-ms` tells where there were any.
-    """
-    queued = sum(attempt.waited for attempt in call.attempts)
-    overhead = time.perf_counter() - call.started - queued - sum(attempt.seconds for attempt in call.attempts)
-    return (
+    """`x-llm-overhead-ms`: what the platform itself took until now. `x-llm-queue-ms`: waits for a place."""
+    headers = [
         ("x-request-id", call.id),
         ("x-llm-provider", call.answered_by),
         ("x-llm-attempts", str(len(call.attempts))),
-        ("x-llm-overhead-ms", f"{overhead * 1000:.2f}"),
-        *([("x-llm-queue-ms", f"{queued * 1000:.2f}")] if queued else []),
-    )
+    ]
+    if (overhead := call.overhead(time.perf_counter() - call.started)) is not None:
+        headers.append(("x-llm-overhead-ms", f"{overhead * 1000:.2f}"))
+    if queued := call.waited:
+        headers.append(("x-llm-queue-ms", f"{queued * 1000:.2f}"))
+    if call.cache_status is not None:
+        headers.append(("x-llm-cache", call.cache_status))
+    return tuple(headers)
 
 
 def _strange(call: Call) -> ProviderProtocolError:

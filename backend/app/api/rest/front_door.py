@@ -20,6 +20,7 @@ _EXPOSED = (
     "x-llm-attempts",
     "x-llm-overhead-ms",
     "x-llm-queue-ms",
+    "x-llm-cache",
     "retry-after",
 )
 

@@ -26,6 +26,7 @@ from app.api.asgi import (
     request_id,
     send_json,
 )
+from app.api.cache_control import cache_control
 from app.api.lane import Lane, lane_of
 from app.api.leaving import UntilDisconnect
 from app.api.limit_headers import openai_headers
@@ -150,6 +151,7 @@ class InferenceEndpoint:
             principal=principal,
             front_end=dialect.name,
             session=None if session is None else session.decode("latin-1"),
+            cache_control=cache_control(headers.get(b"cache-control")),
         )
         return call, head
 
@@ -250,23 +252,20 @@ class _Answer:
             self._sse.remark(f"waiting for a place, {ahead} ahead")
 
     def _headers(self, call: Call) -> Headers:
-        """`x-llm-overhead-ms` is what the platform itself took until now: all but the attempts and the waits for a
-        place, which `x-llm-queue-ms` tells where there were any.
-        """
+        """`x-llm-overhead-ms`: what the platform itself took until now. `x-llm-queue-ms`: waits for a place."""
         spent = time.perf_counter() - self._began
-        overhead, queued = spent, 0.0
-        for attempt in call.attempts:
-            overhead -= attempt.seconds + attempt.waited
-            queued += attempt.waited
         headers = [
             *self._id_headers,
             (b"openai-processing-ms", b"%d" % (spent * 1000)),
             (b"x-llm-provider", call.answered_by.encode("latin-1", "replace")),
             (b"x-llm-attempts", b"%d" % len(call.attempts)),
-            (b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)),
         ]
-        if queued:
+        if (overhead := call.overhead(spent)) is not None:
+            headers.append((b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)))
+        if queued := call.waited:
             headers.append((b"x-llm-queue-ms", b"%.2f" % (queued * 1000)))
+        if call.cache_status is not None:
+            headers.append((b"x-llm-cache", call.cache_status.encode()))
         return headers + self._dialect.limit_headers(call.standings) if call.standings else headers
 
 

@@ -76,6 +76,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 Sink = Callable[[CallRecord], None]
 Start = Callable[[Call], None]
+Emit = Callable[[Call, BaseException | None, float | None, Usage | None], None]
 
 
 class Account:
@@ -93,7 +94,7 @@ class Account:
         except BaseException as error:
             self.emit(call, error, None, None)
             raise
-        return _Recorded(self, call, stream)
+        return Recorded(self.emit, call, stream)
 
     def emit(
         self, call: Call, error: BaseException | None, first_event_at: float | None, usage: Usage | None
@@ -157,17 +158,18 @@ def _tried(attempt: Attempt) -> Tried:
     )
 
 
-class _Recorded:
-    """Hands every event on; knows at the end how many there were and what was used.
+class Recorded:
+    """Hands every event on; knows at the end how many there were and what was used, and tells `emit` once: the
+    call, what ended it (None for a whole answer), when its first event came, and its usage.
 
     Also sees to it that an answer has an end: a provider that stops without one, or ends with "error", has failed,
     and every front-end says so in its own way.
     """
 
-    __slots__ = ("_account", "_call", "_ended", "_first_event_at", "_frames", "_stream", "_unfinished", "_usage")
+    __slots__ = ("_call", "_emit", "_ended", "_first_event_at", "_frames", "_stream", "_unfinished", "_usage")
 
-    def __init__(self, account: Account, call: Call, stream: EventStream) -> None:
-        self._account = account
+    def __init__(self, emit: Emit, call: Call, stream: EventStream) -> None:
+        self._emit = emit
         self._call = call
         self._stream = stream
         self._first_event_at = time.perf_counter()
@@ -176,7 +178,7 @@ class _Recorded:
         self._unfinished = False
         self._ended = False
 
-    def __aiter__(self) -> "_Recorded":
+    def __aiter__(self) -> "Recorded":
         return self
 
     async def __anext__(self) -> StreamEvent:
@@ -245,7 +247,7 @@ class _Recorded:
         if usage is None and (self._call.stream or error is not None):
             # A stream tells its usage only when asked, a cut one never; a frame is about a token.
             usage = Usage(output_tokens=self._frames, estimated=True)
-        self._account.emit(self._call, error, self._first_event_at, usage)
+        self._emit(self._call, error, self._first_event_at, usage)
 
 
 def _outcome(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from app.domain.errors import DeadlineExceeded, PlatformError, ProviderProtocolError, UpstreamTimeout
 from app.domain.events import EventStream, StreamEvent
 from app.inference.call import Attempt
+from app.inference.whole import Whole
 
 
 async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]) -> EventStream:
@@ -33,7 +34,7 @@ async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[Eve
         if not attempt.call.stream:
             events = [first, *[event async for event in stream]]
             await stream.aclose()
-            return _Whole(events)
+            return Whole(events)
     except BaseException as error:
         alarm.off()
         if stream is not None:
@@ -49,24 +50,8 @@ async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[Eve
     return _Timed(stream, first, limits.idle, now + total, attempt)
 
 
-class _Whole:
-    """An answer that is all there."""
-
-    __slots__ = ("_events",)
-
-    def __init__(self, events: list[StreamEvent]) -> None:
-        self._events = iter(events)
-
-    def __aiter__(self) -> "_Whole":
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        for event in self._events:
-            return event
-        raise StopAsyncIteration
-
-    async def aclose(self) -> None:
-        return None
+def deadline_passed() -> DeadlineExceeded:
+    return DeadlineExceeded("The deadline that the caller set passed before the answer was complete.")
 
 
 class _Alarm:
@@ -98,7 +83,7 @@ def _too_late(attempt: Attempt, fault: str) -> PlatformError:
     """Whose limit it was. Timers may fire some milliseconds early."""
     deadline = attempt.call.deadline
     if deadline is not None and asyncio.get_running_loop().time() >= deadline - 0.01:
-        return DeadlineExceeded("The deadline that the caller set passed before the answer was complete.")
+        return deadline_passed()
     name = attempt.target.integration
     return UpstreamTimeout(f"'{name}' {fault}", provider=name)
 

@@ -27,13 +27,16 @@ from app.domain.exchange import Exchange
 from app.domain.limits import Estimate, Tier
 from app.domain.models import ModelInfo
 from app.enabled import FRONT_ENDS
+from app.inference.caching.answers import Answers
+from app.inference.caching.memory import MemoryCache
 from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
-from app.inference.policy import ModelPolicy, RoutingPolicy, Timeouts
+from app.inference.policy import CachePolicy, ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.router import Router
 from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.admit import Admit
+from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.vitals import Fleet
@@ -84,10 +87,13 @@ class Gateway:
         self.refusal: PlatformError | None = None
         self.admission = Admission(Tiers(), MemoryLimits())
         self.catalog = LiveCatalog(self._sources)
+        self.kept = MemoryCache(0)
         account = Account([self.records.append], [self.begun.append])
+        admit = Admit(self.admission, lambda: 100)
+        cache = AnswerCache(self.catalog, Answers(self.kept, MOST_BYTES))
         self.router = Router(
             self.catalog,
-            call_stages=[account, self._limit, Admit(self.admission, lambda: 100), Guard(self.catalog)],
+            call_stages=[account, self._limit, admit, cache, Guard(self.catalog)],
             attempt_stages=[keep_time],
         )
 
@@ -99,6 +105,7 @@ class Gateway:
         window: int | None = None,
         tier: Tier | None = None,
         before: Estimate | None = None,
+        cache: CachePolicy | None = None,
     ) -> None:
         """Forget the last scenario and set up the next: one provider a script, tried in their order. Every caller
         is in `tier`, and the one with the key has a call of the size `before` under way.
@@ -118,7 +125,9 @@ class Gateway:
         self.records.clear()
         self.refusal = refusal
         self.catalog.fleet = Fleet()
-        policy = ModelPolicy(timeouts=timeouts or Timeouts(), retries=len(scripts) - 1)
+        self.kept.limit = 0
+        self.kept.limit = 8 * MOST_BYTES
+        policy = ModelPolicy(timeouts=timeouts or Timeouts(), retries=len(scripts) - 1, cache=cache)
         self.catalog.rebuild(Routing(policy=RoutingPolicy(default=policy)))
 
     @property
