@@ -31,7 +31,7 @@ class Breaker:
 
     @property
     def closed(self) -> bool:
-        return self._open_until is None
+        return self._open_until is None or not self.policy.failures
 
     @property
     def state(self) -> str:
@@ -43,7 +43,7 @@ class Breaker:
         """Seconds until a request may be sent: 0 when one may now. While a probe is under way nobody knows how
         long it takes; then it is a cooldown at most.
         """
-        if self._open_until is None:
+        if self.closed or self._open_until is None:
             return 0.0
         if self._probe_since is not None:
             return 0.0 if last and now < self._probe_since + SURGE else self.policy.cooldown
@@ -73,7 +73,12 @@ class Breaker:
 
     def failed(self, now: float, probe: bool) -> bool:
         """Whether this failure opened it."""
-        if not self.policy.failures or (self._open_until is not None and not probe):
+        if probe:
+            self._probe_since = None
+        if not self.policy.failures:
+            self._close()
+            return False
+        if self._open_until is not None and not probe:
             return False
         self._failures += 1
         self._failed_at = now

@@ -9,7 +9,7 @@ class Budget:
 
     __slots__ = ("_most", "_saved", "share")
 
-    def __init__(self, share: float, first: float = 3.0, most: float = 1000.0) -> None:
+    def __init__(self, share: float, first: float = 3.0, most: float = 100.0) -> None:
         self.share = share
         self._saved = first
         self._most = most

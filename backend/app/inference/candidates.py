@@ -19,6 +19,7 @@ from app.inference.vitals import Excluded
 
 _PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
 _AWAY = Excluded("not available now", 5.0)
+_DRAINED = Excluded("has a weight of 0", 5.0, soft=True)
 
 
 class Candidates:
@@ -38,20 +39,28 @@ class Candidates:
         self._left = self._noted(ordered(able, entry.policy.strategy, asking) if able else [])
 
     @property
-    def more(self) -> bool:
-        return bool(self._left)
-
-    @property
     def current(self) -> Target:
         """The one that was given out last."""
         return self._given[-1]
 
-    def next(self) -> Target | None:
-        """The best of those not given out yet."""
+    def next(self, now: float) -> Target | None:
+        """The best of those not given out yet; one that has a place free comes before one where it must be waited
+        for, and one that may not be asked any more is passed over.
+        """
+        if not self._given and len(self._left) == 1:
+            self._given.append(self._left.pop())
+            return self.current
+        self._left = [target for target in self._left if self._still_may(target, now)]
         if not self._left:
             return None
-        self._given.append(self._left.pop(0))
-        return self.current
+        free = next((target for target in self._left if target.vitals.slots.open), self._left[0])
+        self._left.remove(free)
+        self._given.append(free)
+        return free
+
+    def free(self, now: float) -> bool:
+        """Whether there is one more that could be asked at once."""
+        return any(target.vitals.slots.open and self._still_may(target, now) for target in self._left)
 
     def last_resort(self, now: float) -> Target | None:
         """One that is shut out for having failed, and not too lately: for when nobody else is left."""
@@ -75,15 +84,15 @@ class Candidates:
                 return target, pause
         return None
 
-    def drop_current(self) -> None:
+    def drop(self, target: Target) -> None:
         """It is of no use for this call, however often it is asked."""
-        self._given.pop()
+        self._given.remove(target)
 
-    def next_larger(self) -> Target | None:
-        """The best whose context is known to be larger than that of the current one."""
-        size = self.current.context_window or 0
+    def next_larger(self, than: Target, now: float) -> Target | None:
+        """The best whose context is known to be larger than that of `than`."""
+        size = than.context_window or 0
         self._left = [target for target in self._left if (target.context_window or 0) > size]
-        return self.next()
+        return self.next(now)
 
     def refusal(self) -> PlatformError:
         """Why none can be asked."""
@@ -122,9 +131,19 @@ class Candidates:
         out: Excluded | Misfit | None = misfit(target, self._call, self._entry.policy.strategy)
         if out is None:
             out = target.vitals.excluded(now, target.rpm, target.tpm) if target.serving else _AWAY
+            if out is None and target.weight == 0 and len(self._entry.targets) > 1:
+                out = _DRAINED
         if out is not None:
             self._out.append((target, out))
         return out is None
+
+    def _still_may(self, target: Target, now: float) -> bool:
+        """Things change between the making of a plan and its later steps."""
+        out = target.vitals.excluded(now, target.rpm, target.tpm)
+        if out is None or out.soft:
+            return True
+        self._out.append((target, out))
+        return False
 
     def _softly_excluded(self) -> list[Target]:
         """Those that nobody forbade to ask, for want of others."""

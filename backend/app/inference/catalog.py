@@ -16,7 +16,7 @@ from app.inference.call import Target
 from app.inference.entry import OWN_NAME, ModelEntry
 from app.inference.policy import ModelPolicy
 from app.inference.routes import Route, Routing, patterns
-from app.inference.vitals import FOR_ALL_OTHERS, Fleet
+from app.inference.vitals import Fleet, Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ class Catalog:
         self._infos: dict[str, dict[str, ModelInfo]] = {
             name: _infos(source, known.get(name, {})) for name, source in self._sources.items()
         }
+        self._limited: set[Vitals] = set()
         self._patterns = patterns(self._routing.models)
         self._entries = {entry.name: entry for entry in self._build()}
         self._other_names = {
@@ -147,20 +148,21 @@ class Catalog:
             meant=meant,
         )
 
-    def _configured(self, route: Route) -> Target:
+    def _configured(self, route: Route, *, listed: bool = True) -> Target:
+        """`listed`: the configuration names the model, and no caller made its name up."""
         source = self._sources.get(route.integration)
         if source is None:
             absent = Source(source=_Absent(route.integration), serving=False)
-            return self._target(absent, route.model, None, route)
+            return self._target(absent, route.model, None, route, listed=listed)
         known = self._known(route.integration, route.model)
-        return self._target(source, known.id if known else route.model, known, route)
+        return self._target(source, known.id if known else route.model, known, route, listed=listed)
 
     def _patterned(self, name: str) -> ModelEntry | None:
         for pattern in self._patterns:
             routes = pattern.routes(name)
             if routes is not None:
                 meant = f"a name of the pattern '{pattern.name}'"
-                targets = map(self._configured, routes)
+                targets = [self._configured(route, listed=False) for route in routes]
                 return self._entry(name, targets, pattern.model.policy, shared=pattern.name, meant=meant)
         return None
 
@@ -187,14 +189,18 @@ class Catalog:
         return self._entries.get(parts[3]) or self._qualified(parts[3]) or self._patterned(parts[3])
 
     def _target(
-        self, source: Source, model: str, known: ModelInfo | None, route: Route | None = None, *, priority: int = 1
+        self,
+        source: Source,
+        model: str,
+        known: ModelInfo | None,
+        route: Route | None = None,
+        *,
+        priority: int = 1,
+        listed: bool = False,
     ) -> Target:
         name = source.source.name
-        listed = known is not None or route is not None
-        vitals = self._fleet.of(name, model if listed else FOR_ALL_OTHERS)
-        limit = route.slots if route is not None and route.slots else known.slots if known else None
-        if limit is not None and limit != vitals.slots.limit:
-            vitals.slots.limit = limit
+        vitals = self._fleet.of(source.source, name, model, listed=listed or known is not None)
+        self._limit(vitals, route.slots if route else None, known.slots if known else None)
         route = route or Route(integration=name, model=model, priority=priority)
         return Target(
             source=source.source,
@@ -210,6 +216,16 @@ class Catalog:
             own=source.kind in self._routing.own,
             price=self._routing.price(name, source.kind, model) or (known.price if known else None),
         )
+
+    def _limit(self, vitals: Vitals, configured: int | None, told: int | None) -> None:
+        """What is configured for a target holds under each of its names."""
+        if configured is not None:
+            self._limited.add(vitals)
+        elif vitals in self._limited:
+            return
+        limit = configured or told
+        if limit != vitals.slots.limit:
+            vitals.slots.limit = limit
 
 
 def _infos(source: Source, before: dict[str, ModelInfo]) -> dict[str, ModelInfo]:

@@ -17,8 +17,10 @@ from app.domain.errors import (
     ContentRefused,
     ContextLengthExceeded,
     ModelNotFound,
+    PayloadTooLarge,
     PlatformError,
     RateLimited,
+    UnsupportedFeature,
     UpstreamAuthFailed,
     UpstreamRateLimited,
     UpstreamTimeout,
@@ -69,21 +71,29 @@ class Plan:
         self._attempts = 1
         return step
 
-    def after(self, error: PlatformError) -> Step | None:
-        """Where to go on after `error`; None when it is what the caller is to get."""
+    def after(self, error: PlatformError, failed: Target) -> Step | None:
+        """Where to go on after `error` of `failed`; None when it is what the caller is to get."""
         if self._attempts >= MAX_ATTEMPTS:
             return None
-        step = self._again(error) if error.retryable and not error.rotated else None
-        if step is not None:
-            return step
-        if isinstance(error, ContextLengthExceeded) and (larger := self._candidates.next_larger()) is not None:
-            step = Step(self._entry, larger)
-        elif error.rotated:
-            step = Step(self._entry, self._candidates.current)
+        if error.rotated:
+            step: Step | None = Step(self._entry, failed)
         else:
-            step = self._fall_back(error)
+            step = self._at_its_own(error, failed) or self._fall_back(error)
         self._attempts += step is not None
         return step
+
+    def _at_its_own(self, error: PlatformError, failed: Target) -> Step | None:
+        """A further try at one of the same model's targets, if that may help."""
+        if isinstance(error, ContextLengthExceeded):
+            larger = self._candidates.next_larger(failed, self._now())
+            return Step(self._entry, larger) if larger is not None else None
+        if error.retryable:
+            return self._again(error, failed)
+        if not _is_the_targets(error):
+            return None
+        # It lacks the model, or can't do this: it was configured wrongly, and the next one may be right.
+        self._candidates.drop(failed)
+        return self._next()
 
     def instead(self, refusal: PlatformError) -> Step | None:
         """Another target for one that had no place free: nothing was asked, so nothing is counted."""
@@ -94,30 +104,32 @@ class Plan:
         return self._next() or self._fall_back(refusal)
 
     def hedge(self) -> Step | None:
-        """A second target to ask beside the current one, which is silent; None when that would be too much."""
-        if self._attempts >= MAX_ATTEMPTS or not self._candidates.more or not self._entry.hedges.spend():
+        """A second target to ask beside the current one, which is silent; None when that would be too much, or
+        there is none that could be asked at once.
+        """
+        if self._attempts >= MAX_ATTEMPTS or not self._candidates.free(self._now()):
+            return None
+        if not self._entry.hedges.spend():
             return None
         self._attempts += 1
         return self._next()
 
-    def _again(self, error: PlatformError) -> Step | None:
-        """A further try at one of the same model's targets."""
+    def _again(self, error: PlatformError, failed: Target) -> Step | None:
         policy = self._entry.policy
         allowed = policy.retries_by_cause.get(_cause(error), policy.retries)
-        reserved = any(True for _ in self._fallbacks(error))
+        reserved = sum(1 for _ in self._fallbacks(error))
         if self._own_retries >= allowed or self._attempts + reserved >= MAX_ATTEMPTS:
             return None
         if isinstance(error, UpstreamAuthFailed):
-            self._candidates.drop_current()
+            self._candidates.drop(failed)
         step = self._next() or (None if reserved else self._last_resort()) or self._same_again()
         if step is None or not self._entry.budget.spend():
             return None
         self._own_retries += 1
-        self._attempts += 1
         return step
 
     def _next(self) -> Step | None:
-        target = self._candidates.next()
+        target = self._candidates.next(self._now())
         return Step(self._entry, target) if target is not None else None
 
     def _last_resort(self) -> Step | None:
@@ -139,7 +151,7 @@ class Plan:
             if entry is None:
                 continue
             candidates = self._of(entry)
-            target = candidates.next()
+            target = candidates.next(self._now())
             if target is not None:
                 self._entry, self._candidates, self._own_retries = entry, candidates, 0
                 entry.budget.earn()
@@ -150,10 +162,10 @@ class Plan:
         """Those of the model that was asked for: a fallback's own are not followed, so nothing goes in circles."""
         policy = self._asked_for.policy
         if isinstance(error, ContextLengthExceeded):
-            names = policy.context_fallbacks
+            names = policy.context_fallbacks or policy.fallbacks
         elif isinstance(error, ContentRefused):
-            names = policy.content_fallbacks
-        elif error.retryable or isinstance(error, RateLimited):  # the latter: no place was free
+            names = policy.content_fallbacks or policy.fallbacks
+        elif error.retryable or _is_the_targets(error) or isinstance(error, RateLimited):  # no place was free
             names = policy.fallbacks
         else:
             return
@@ -168,6 +180,11 @@ class Plan:
 
     def _of(self, entry: ModelEntry) -> Candidates:
         return Candidates(entry, self._call, self._now(), self._random)
+
+
+def _is_the_targets(error: PlatformError) -> bool:
+    """Whether a refusal is about what the target is or has, and not about what was asked."""
+    return isinstance(error, ModelNotFound | UnsupportedFeature | PayloadTooLarge) and error.provider is not None
 
 
 def _cause(error: PlatformError) -> Cause:

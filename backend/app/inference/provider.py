@@ -23,6 +23,7 @@ async def send(attempt: Attempt) -> EventStream:
         raise UnsupportedFeature(
             f"The model '{call.model}' is served by '{source.name}', which offers no {call.operation}.",
             param="model",
+            provider=source.name,
         )
     exchange: Exchange[Any] = Exchange(
         model=attempt.target.model,

@@ -6,6 +6,7 @@ failed comes after those that have not, whatever its priority.
 """
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 
@@ -48,8 +49,8 @@ Score = Callable[[Target, Asking], float]
 
 
 def _weighted(target: Target, asking: Asking) -> float:
-    """Efraimidis and Spirakis: u ** (1 / weight) gives a random order in which weights are shares of the top."""
-    return -(asking.random() ** (1 / target.weight)) if target.weight > 0 else 1.0
+    """Efraimidis and Spirakis: -log(u) / weight is a random order in which weights are shares of the top."""
+    return -math.log(1.0 - asking.random()) / target.weight if target.weight > 0 else math.inf
 
 
 def _as_written(target: Target, asking: Asking) -> float:
@@ -64,6 +65,8 @@ def _busy(target: Target, asking: Asking) -> float:
 def _slow(target: Target, asking: Asking) -> float:
     """What is to be expected: the latency seen lately, times those already waiting there."""
     vitals = target.vitals
+    if not vitals.latency.seen and vitals.in_flight:
+        return math.inf  # nobody knows yet, and one request is enough to find out
     return (vitals.latency.value(asking.now) + 1e-6 * asking.random()) * (vitals.in_flight + 1)
 
 
@@ -97,7 +100,7 @@ def _rendezvous(key: bytes, target: Target) -> float:
     name = f"{target.integration}/{target.model}".encode()
     digest = hashlib.blake2b(key, key=hashlib.blake2b(name, digest_size=32).digest(), digest_size=8).digest()
     share = (int.from_bytes(digest, "big") + 1) / 2**64
-    return -(share ** (1 / target.weight)) if target.weight > 0 else 1.0
+    return -math.log(share) / target.weight if target.weight > 0 else math.inf
 
 
 SCORES: Mapping[Strategy, Score] = {

@@ -54,6 +54,11 @@ class Slots:
     def free(self) -> bool:
         return self._limit is None or self.taken < self._limit
 
+    @property
+    def open(self) -> bool:
+        """Whether a newcomer would have a place at once."""
+        return self.free and not self._classes
+
     def waiting(self, rank: int | None = None) -> int:
         """How many wait; with `rank`, those who go before a newcomer of that class."""
         return sum(
@@ -99,7 +104,7 @@ class Slots:
 
     def take_free(self) -> bool:
         """Have a place if one is free and nobody waits for it."""
-        if not self.free or self._classes:
+        if not self.open:
             return False
         self.taken += 1
         return True

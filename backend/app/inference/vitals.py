@@ -4,18 +4,11 @@ Kept apart from the catalogue, whose snapshots come and go. Times are seconds of
 """
 
 import math
+from collections import OrderedDict
 
 import msgspec
 
-from app.domain.errors import (
-    Cancelled,
-    DeadlineExceeded,
-    NotFound,
-    Overloaded,
-    PlatformError,
-    UpstreamError,
-    UpstreamRateLimited,
-)
+from app.domain.errors import PlatformError, UpstreamError, UpstreamRateLimited
 from app.inference.breaker import Breaker
 from app.inference.budget import Budget
 from app.inference.policy import RoutingPolicy
@@ -24,12 +17,14 @@ from app.inference.slots import Slots
 LATENCY_DECAY = 10.0
 """Seconds after which an observation counts for a third."""
 
+LONGEST_REST = 300.0
+"""Seconds. Some upstreams tell nonsense, and nobody would ever look again."""
+
 LONGEST_DOUBT = 5
 """Seconds."""
 
 MINUTE = 60.0
-FOR_ALL_OTHERS = "*"
-"""Callers may ask a cloud for models that nobody listed, without end; those share one entry an integration."""
+KEPT_UNLISTED = 1000
 
 
 class Excluded(msgspec.Struct, frozen=True):
@@ -51,6 +46,10 @@ class Latency:
     def __init__(self) -> None:
         self._value = 0.0
         self._at = 0.0
+
+    @property
+    def seen(self) -> bool:
+        return self._at > 0.0
 
     def observe(self, seconds: float, now: float) -> None:
         weight = math.exp((self._at - now) / LATENCY_DECAY)
@@ -80,6 +79,15 @@ class PerMinute:
         self._turn(now)
         return self._count + self._before * (1 - now % MINUTE / MINUTE)
 
+    def below_in(self, limit: int, now: float) -> float:
+        """Seconds until it is below `limit`, if nothing is added meanwhile."""
+        if self.value(now) < limit:
+            return 0.0
+        window = now // MINUTE * MINUTE
+        if self._count < limit and self._before:
+            return max(0.001, window + MINUTE * (1 - (limit - self._count) / self._before) - now)
+        return window + MINUTE * (2 - limit / self._count) - now
+
     def _turn(self, now: float) -> None:
         window = int(now // MINUTE)
         if window != self._window:
@@ -101,16 +109,18 @@ class Vitals:
         "latency",
         "requests",
         "slots",
+        "source",
         "tokens",
     )
 
-    def __init__(self, policy: RoutingPolicy) -> None:
+    def __init__(self, policy: RoutingPolicy, source: object = None, slots: Slots | None = None) -> None:
+        self.source = source
         self.breaker = Breaker(policy.breaker)
         self.in_flight = 0
         self.latency = Latency()
         self.requests = PerMinute()
         self.tokens = PerMinute()
-        self.slots = Slots()
+        self.slots = slots or Slots()
         self._policy = policy
         self._failures = 0
         self._doubted_until = 0.0
@@ -132,10 +142,9 @@ class Vitals:
             return Excluded(reason, self._resting_until - now, soft=not self._rest_said, rate=True)
         if seconds := self.breaker.closed_in(now, last):
             return Excluded("failed too often and is shut out", seconds)
-        if rpm is not None and self.requests.value(now) >= rpm:
-            return Excluded(f"had its {rpm} requests of this minute", MINUTE - now % MINUTE, rate=True)
-        if tpm is not None and self.tokens.value(now) >= tpm:
-            return Excluded(f"had its {tpm} tokens of this minute", MINUTE - now % MINUTE, rate=True)
+        for limit, counted, unit in ((rpm, self.requests, "requests"), (tpm, self.tokens, "tokens")):
+            if limit is not None and (seconds := counted.below_in(limit, now)):
+                return Excluded(f"had its {limit} {unit} of a minute", seconds, rate=True)
         return None
 
     def doubtful(self, now: float) -> bool:
@@ -155,8 +164,17 @@ class Vitals:
         self.latency.observe(seconds, now)
         self.breaker.answered(probe)
 
-    def ended(self, error: BaseException | None, now: float, probe: bool = False, tokens: int = 0) -> bool:
-        """The request is over. `error` is what ended it, None for a whole answer. Whether the breaker opened."""
+    def ended(
+        self,
+        error: BaseException | None,
+        now: float,
+        probe: bool = False,
+        tokens: int = 0,
+        again: bool = False,
+    ) -> bool:
+        """The request is over. `error` is what ended it, None for a whole answer. `again`: the same call has
+        failed here before, so that one odd request is not taken for several failures. Whether the breaker opened.
+        """
         self.in_flight -= 1
         if tokens:
             self.tokens.add(tokens, now)
@@ -165,11 +183,12 @@ class Vitals:
             self._doubted_until = 0.0
             self.breaker.succeeded(probe)
             return False
-        if isinstance(error, PlatformError) and error.retry_after is not None and isinstance(error, UpstreamError):
-            self._rest(error.retry_after, now, said=True)
-        elif isinstance(error, UpstreamRateLimited) and not error.rotated:
-            self._rest(self._policy.rate_limit_rest, now, said=False)
-        if _is_its_fault(error):
+        if isinstance(error, UpstreamError) and not error.rotated:
+            if error.retry_after is not None:
+                self._rest(min(error.retry_after, LONGEST_REST), now, said=True)
+            elif isinstance(error, UpstreamRateLimited):
+                self._rest(self._policy.rate_limit_rest, now, said=False)
+        if _is_its_fault(error) and not (again and not probe):
             self._failures = min(self._failures + 1, LONGEST_DOUBT)
             self._doubted_until = now + self._failures
             return self.breaker.failed(now, probe)
@@ -181,29 +200,38 @@ class Vitals:
             self._resting_until, self._rest_said = now + seconds, said
 
 
-_NOT_ITS_FAULT = (UpstreamRateLimited, DeadlineExceeded, Overloaded, Cancelled, NotFound)
-
-
 def _is_its_fault(error: BaseException) -> bool:
-    """The caller's own mistakes, and a key that another one replaces, say nothing of the target's health."""
+    """The caller's own mistakes, a refusal for the rate, and a key that another one replaces, say nothing of the
+    target's health.
+    """
     if isinstance(error, PlatformError):
-        return isinstance(error, UpstreamError) and not error.rotated and not isinstance(error, _NOT_ITS_FAULT)
+        return isinstance(error, UpstreamError) and not (error.rotated or isinstance(error, UpstreamRateLimited))
     return isinstance(error, Exception)
 
 
 class Fleet:
-    """The vitals of every target that was ever listed, and the budgets of every model. They outlive reloads."""
+    """The vitals of every target, and the budgets of every model. They outlive reloads and snapshots."""
 
     def __init__(self, policy: RoutingPolicy | None = None) -> None:
         self._policy = policy or RoutingPolicy()
-        self._vitals: dict[tuple[str, str], Vitals] = {}
+        self._listed: dict[tuple[str, str], Vitals] = {}
+        self._unlisted: OrderedDict[tuple[str, str], Vitals] = OrderedDict()
         self._budgets: dict[str, tuple[Budget, Budget]] = {}
 
-    def of(self, integration: str, model: str) -> Vitals:
+    def of(self, source: object, integration: str, model: str, *, listed: bool = True) -> Vitals:
+        """What is known of `model` at `integration`; nothing any more once another `source` stands there: a reload
+        or a restart has mended what there was to mend. Of models that nobody listed, which callers may invent
+        without end, only the last ones are remembered.
+        """
         key = (integration, model)
-        found = self._vitals.get(key)
-        if found is None:
-            found = self._vitals[key] = Vitals(self._policy)
+        found = self._listed.get(key) or self._unlisted.get(key)
+        if found is None or found.source is not source:
+            slots = found.slots if found is not None else None
+            found = Vitals(self._policy, source, slots)
+            self._unlisted.pop(key, None)
+            (self._listed if listed else self._unlisted)[key] = found
+            if len(self._unlisted) > KEPT_UNLISTED:
+                self._unlisted.popitem(last=False)
         return found
 
     def budgets(self, name: str) -> tuple[Budget, Budget]:
@@ -216,7 +244,7 @@ class Fleet:
 
     def obey(self, policy: RoutingPolicy) -> None:
         self._policy = policy
-        for vitals in self._vitals.values():
+        for vitals in (*self._listed.values(), *self._unlisted.values()):
             vitals.obey(policy)
         for retries, hedges in self._budgets.values():
             retries.share, hedges.share = policy.retry_budget, policy.hedge_budget

@@ -13,6 +13,7 @@ import msgspec
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
+from app.domain.token_estimate import BYTES_PER_TOKEN
 from app.domain.usage import Usage
 from app.inference.call import Attempt, Call, Considered, PromptSize
 from app.inference.policy import ModelPolicy
@@ -92,7 +93,8 @@ class Account:
         try:
             stream = await proceed(call)
         except BaseException as error:
-            self.emit(call, error, None, None)
+            left = isinstance(error, CancelledError) and call.attempts
+            self.emit(call, error, None, _estimated(call, 0) if left else None)
             raise
         return Recorded(self.emit, call, stream)
 
@@ -101,10 +103,16 @@ class Account:
     ) -> None:
         """The call is over: `error` is what ended it, None for a whole answer."""
         for done in call.at_end:
-            done(error, usage)
+            try:
+                done(error, usage)
+            except Exception:
+                logger.exception("call %s: defect in what follows its end", call.id)
         record = _record(call, error, first_event_at, usage)
         for sink in self._sinks:
-            sink(record)
+            try:
+                sink(record)
+            except Exception:
+                logger.exception("call %s: defect in a sink of its record", call.id)
 
 
 def _record(
@@ -246,8 +254,17 @@ class Recorded:
         usage = self._usage
         if usage is None and (self._call.stream or error is not None):
             # A stream tells its usage only when asked, a cut one never; a frame is about a token.
-            usage = Usage(output_tokens=self._frames, estimated=True)
+            usage = _estimated(self._call, self._frames)
         self._emit(self._call, error, self._first_event_at, usage)
+
+
+def _estimated(call: Call, output_tokens: int) -> Usage:
+    """What a provider has read and written that was not heard to its end."""
+    if call.prompt is not None:
+        read = call.prompt.about
+    else:
+        read = len(call.encoded.body) // BYTES_PER_TOKEN if call.encoded is not None else 0
+    return Usage(input_tokens=read, output_tokens=output_tokens, estimated=True)
 
 
 def _outcome(error: BaseException) -> str:

@@ -10,7 +10,13 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 
-from app.domain.errors import PlatformError, RateLimited, UpstreamError, UpstreamUnavailable
+from app.domain.errors import (
+    PlatformError,
+    RateLimited,
+    UpstreamError,
+    UpstreamRateLimited,
+    UpstreamUnavailable,
+)
 from app.domain.events import EventStream
 from app.domain.usage import Usage
 from app.inference.call import Attempt, Call
@@ -36,27 +42,28 @@ class WalkPlan:
         self._policy = policy
         self._proceed = proceed
         self._random = random or Random()  # noqa: S311 - it spreads load
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def __call__(self, call: Call) -> EventStream:
         """Raises the last attempt's error when all failed, at once an error that is the caller's own."""
-        loop = asyncio.get_running_loop()
-        plan = Plan(call, self._catalog.current, loop.time, self._random)
+        plan = Plan(call, self._catalog.current, asyncio.get_running_loop().time, self._random)
         step = plan.first()
         while True:
             attempt = self._at_once(call, step) or await self._admitted(call, plan, step)
             try:
-                if attempt.policy.hedge_after is None:
+                if attempt.policy.hedge_after is None or not call.stream:
                     stream = await self._try(attempt)
                 else:
                     attempt, stream = await self._hedged(plan, attempt)
             except PlatformError as error:
-                following = plan.after(error)
-                if following is None or _too_late(call, following):
+                failed = next((each for each in call.attempts if each.failure is error), attempt)
+                following = plan.after(error, failed.target)
+                if following is None or following.pause >= _left(call, following):
                     raise
                 step = following
                 logger.info("call %s: %s; on to '%s'", call.id, error, step.target.integration)
             else:
-                call.at_end.append(partial(self._over, attempt))
+                call.at_end.insert(0, partial(self._over, attempt))  # whatever else may fail there
                 return stream
             if step.pause:
                 await asyncio.sleep(step.pause)
@@ -66,7 +73,7 @@ class WalkPlan:
         vitals = step.target.vitals
         if step.pause or not vitals.breaker.closed or not vitals.slots.take_free():
             return None
-        return self._begun(Attempt(call, step.target, step.entry.name, step.entry.policy))
+        return self._begun(call, step)
 
     async def _admitted(self, call: Call, plan: Plan, step: Step) -> Attempt:
         """An attempt whose target has a place for it, and is still to be asked then."""
@@ -75,28 +82,30 @@ class WalkPlan:
             step = following
             try:
                 waited = await self._place(call, step)
-            except (RateLimited, UpstreamUnavailable) as refusal:
+            except (RateLimited, UpstreamError) as refusal:
                 following = plan.instead(refusal)
                 if following is None:
                     raise
                 continue
-            return self._begun(Attempt(call, step.target, step.entry.name, step.entry.policy, waited=waited))
+            return self._begun(call, step, waited)
         raise AssertionError
 
     async def _place(self, call: Call, step: Step) -> float:
-        vitals, loop = step.target.vitals, asyncio.get_running_loop()
-        patience = self._policy().queue_wait
-        if call.deadline is not None:
-            patience = min(patience, call.deadline - loop.time())
+        target, vitals = step.target, step.target.vitals
+        patience = min(self._policy().queue_wait, _left(call, step))
         waited = await vitals.slots.take(call.principal.id, call.principal.rank, patience, call.queued)
-        if seconds := vitals.breaker.closed_in(loop.time(), step.last):
+        now = asyncio.get_running_loop().time()
+        out = vitals.excluded(now, target.rpm, target.tpm, last=step.last)
+        if out is not None and not out.soft and (waited or not out.rate):
             vitals.slots.give_back(None)
-            name = step.target.integration
-            raise UpstreamUnavailable(f"'{name}' failed too often.", provider=name, retry_after=seconds)
+            kind = UpstreamRateLimited if out.rate else UpstreamUnavailable
+            name = target.integration
+            raise kind(f"'{name}' {out.reason}.", provider=name, retry_after=out.seconds)
         return waited
 
-    def _begun(self, attempt: Attempt) -> Attempt:
-        attempt.call.attempts.append(attempt)
+    def _begun(self, call: Call, step: Step, waited: float = 0.0, *, hedge: bool = False) -> Attempt:
+        attempt = Attempt(call, step.target, step.entry.name, step.entry.policy, waited=waited, hedge=hedge)
+        call.attempts.append(attempt)
         attempt.probe = attempt.target.vitals.begin(asyncio.get_running_loop().time())
         attempt.began = time.perf_counter()
         return attempt
@@ -114,6 +123,12 @@ class WalkPlan:
             self._failed(attempt, failure)
             raise failure from error
         except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling():
+                name = attempt.target.integration  # nobody cancelled this: it is the integration's own
+                failure = UpstreamError(f"The integration '{name}' gave up.", provider=name)
+                self._failed(attempt, failure)
+                raise failure from error
             self._over(attempt, error, None)
             raise
         finally:
@@ -131,12 +146,12 @@ class WalkPlan:
             step = plan.hedge()
             if step is None or not step.target.vitals.slots.take_free():
                 return None
-            return self._begun(Attempt(call, step.target, step.entry.name, step.entry.policy, hedge=True))
+            return self._begun(call, step, hedge=True)
 
         def lost(attempt: Attempt) -> None:
             self._over(attempt, asyncio.CancelledError(), None)
 
-        winner, stream = await race(first, first.policy.hedge_after, second, self._try, lost)
+        winner, stream = await race(first, first.policy.hedge_after, second, self._try, lost, self._ending)
         call.attempts.remove(winner)
         call.attempts.append(winner)  # the last one is the one that answers
         for attempt in call.attempts[:-1]:
@@ -152,15 +167,19 @@ class WalkPlan:
         vitals, now = attempt.target.vitals, asyncio.get_running_loop().time()
         vitals.slots.give_back(time.perf_counter() - attempt.began)
         tokens = usage.total_tokens if usage is not None else 0
-        if vitals.ended(error, now, attempt.probe, tokens):
+        again = any(
+            each.failure is not None and each is not attempt and each.target.vitals is vitals
+            for each in attempt.call.attempts
+        )
+        if vitals.ended(error, now, attempt.probe, tokens, again):
             target = f"{attempt.target.integration}/{attempt.target.model}"
             seconds = vitals.breaker.closed_in(now)
             logger.warning("%s failed too often and is left alone for %.0f s; last: %s", target, seconds, error)
 
 
-def _too_late(call: Call, step: Step) -> bool:
-    """Whether the time of the call is over before `step` could be taken."""
+def _left(call: Call, step: Step) -> float:
+    """Seconds that the call may still take."""
     left = step.entry.policy.timeouts.total - (time.perf_counter() - call.started)
     if call.deadline is not None:
         left = min(left, call.deadline - asyncio.get_running_loop().time())
-    return step.pause >= left
+    return left

@@ -7,8 +7,14 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 
-from app.domain.errors import DeadlineExceeded, PlatformError, ProviderProtocolError, UpstreamTimeout
-from app.domain.events import EventStream, StreamEvent
+from app.domain.errors import (
+    DeadlineExceeded,
+    PlatformError,
+    ProviderProtocolError,
+    UpstreamError,
+    UpstreamTimeout,
+)
+from app.domain.events import EventStream, Finished, Started, StreamEvent
 from app.inference.call import Attempt
 from app.inference.whole import Whole
 
@@ -19,13 +25,17 @@ async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[Eve
     Returns once the first event is there, or all of an answer that does not stream: until then nobody has seen any
     of it, so another target may still take over.
 
-    Raises UpstreamTimeout; DeadlineExceeded for the caller's own.
+    Raises UpstreamTimeout; DeadlineExceeded for the caller's own, and where the target had not even the time that
+    a first event may take: what was spent before it, in line or on others, is no fault of its.
     """
     limits, deadline, now = attempt.policy.timeouts, attempt.call.deadline, asyncio.get_running_loop().time()
     total = limits.total - (time.perf_counter() - attempt.call.started)
     if deadline is not None:
         total = min(total, deadline - now)
+    if total <= 0:
+        raise _too_late(attempt)
     patience = min(limits.first_token, total) if attempt.call.stream else total
+    had_its_time = patience >= 0.9 * min(limits.first_token, limits.total)
     stream: EventStream | None = None
     alarm = _Alarm(patience)
     try:
@@ -34,13 +44,13 @@ async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[Eve
         if not attempt.call.stream:
             events = [first, *[event async for event in stream]]
             await stream.aclose()
-            return Whole(events)
+            return Whole(_complete(events, attempt.target.integration))
     except BaseException as error:
         alarm.off()
         if stream is not None:
             await stream.aclose()
         if alarm.caused(error):
-            raise _too_late(attempt, f"gave no answer within {patience:g} s.") from None
+            raise _too_late(attempt, f"gave no answer within {patience:g} s." if had_its_time else None) from None
         if isinstance(error, StopAsyncIteration):
             name = attempt.target.integration
             raise ProviderProtocolError(f"'{name}' ended its answer before it began.", provider=name) from None
@@ -54,13 +64,24 @@ def deadline_passed() -> DeadlineExceeded:
     return DeadlineExceeded("The deadline that the caller set passed before the answer was complete.")
 
 
+def _complete(events: list[StreamEvent], name: str) -> list[StreamEvent]:
+    """Raises what is wrong with the end of an answer that nobody has seen yet."""
+    ends = [event.reason for event in events if type(event) is Finished]
+    if "error" in ends:
+        raise UpstreamError(f"'{name}' failed in the middle of its answer.", provider=name)
+    if type(events[0]) is Started and not ends:
+        raise ProviderProtocolError(f"'{name}' stopped in the middle of its answer.", provider=name)
+    return events
+
+
 class _Alarm:
     """Cancels the task that made it after `seconds`: asyncio.timeout() without its share of a request's cost."""
 
-    __slots__ = ("_rang", "_task", "_timer")
+    __slots__ = ("_before", "_rang", "_task", "_timer")
 
     def __init__(self, seconds: float) -> None:
         self._task = asyncio.current_task()
+        self._before = 0
         self._rang = False
         self._timer = asyncio.get_running_loop().call_later(seconds, self._ring)
 
@@ -68,22 +89,27 @@ class _Alarm:
         self._timer.cancel()
 
     def caused(self, error: BaseException) -> bool:
-        """Whether `error` is this alarm's cancellation, which is then taken back, and nobody else's."""
-        if not self._rang or self._task is None or not isinstance(error, asyncio.CancelledError):
+        """Whether this alarm's cancellation led to `error`, whatever became of it on its way; it is then taken
+        back. Not where somebody else has cancelled the task, too.
+        """
+        if not self._rang or self._task is None:
             return False
-        return self._task.uncancel() == 0
+        return self._task.uncancel() <= self._before or not isinstance(error, asyncio.CancelledError)
 
     def _ring(self) -> None:
         if self._task is not None:
             self._rang = True
+            self._before = self._task.cancelling()
             self._task.cancel()
 
 
-def _too_late(attempt: Attempt, fault: str) -> PlatformError:
-    """Whose limit it was. Timers may fire some milliseconds early."""
+def _too_late(attempt: Attempt, fault: str | None = None) -> PlatformError:
+    """Whose limit it was; `fault` is what the target did, if it is to blame. Timers may fire a little early."""
     deadline = attempt.call.deadline
     if deadline is not None and asyncio.get_running_loop().time() >= deadline - 0.01:
         return deadline_passed()
+    if fault is None:
+        return DeadlineExceeded(f"The request took longer than {attempt.policy.timeouts.total:g} s in all.")
     name = attempt.target.integration
     return UpstreamTimeout(f"'{name}' {fault}", provider=name)
 
@@ -94,6 +120,7 @@ class _Timed:
     __slots__ = (
         "_asked",
         "_attempt",
+        "_before",
         "_closing",
         "_expired",
         "_first",
@@ -119,6 +146,7 @@ class _Timed:
         self._timer: asyncio.TimerHandle | None = None
         self._closing: asyncio.Task[None] | None = None
         self._expired = False
+        self._before = 0
         if attempt.call.stream:
             self._timer = self._loop.call_at(self._due(), self._look)
 
@@ -130,7 +158,7 @@ class _Timed:
             first, self._first = self._first, None
             return first
         if self._expired:
-            raise _too_late(self._attempt, "took longer than a request may.")
+            raise _too_late(self._attempt)
         self._asked = self._loop.time()
         self._task = asyncio.current_task()
         if self._timer is None:
@@ -138,9 +166,10 @@ class _Timed:
         try:
             return await self._stream.__anext__()
         except asyncio.CancelledError:
-            if not self._expired or self._task is None or self._task.uncancel() > 0:
+            if not self._expired or self._task is None or self._task.uncancel() > self._before:
                 raise
-            raise _too_late(self._attempt, "stopped in the middle of its answer.") from None
+            idle = self._loop.time() < self._total_at
+            raise _too_late(self._attempt, "stopped in the middle of its answer." if idle else None) from None
         finally:
             self._task = None
 
@@ -160,6 +189,7 @@ class _Timed:
         now = self._loop.time()
         if self._task is not None and now >= self._due():
             self._expired = True
+            self._before = self._task.cancelling()
             self._task.cancel()
             return
         if now >= self._total_at:

@@ -9,6 +9,7 @@ is open after that is sent: the upstream's own refusal leads on to a larger cont
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -41,10 +42,20 @@ class Guard:
             entry = self._catalog.current.entry(call.model)
         except ModelNotFound:
             return proceed(call)  # where it is said
-        window = entry.narrowest
+        window = self._narrowest(entry)
         if window is None or (call.encoded is not None and len(call.encoded.body) <= window):
             return proceed(call)
         return _measured(call, entry, proceed)
+
+    def _narrowest(self, entry: ModelEntry) -> int | None:
+        """Of the model's own targets, and of those that it may fall back to."""
+        if not entry.policy.fallbacks:
+            return entry.narrowest
+        windows = [entry.narrowest]
+        for name in entry.policy.fallbacks:
+            with suppress(ModelNotFound):
+                windows.append(self._catalog.current.entry(name).narrowest)
+        return min((window for window in windows if window is not None), default=None)
 
 
 async def _measured(
@@ -82,7 +93,7 @@ async def _count(call: Call, target: Target) -> int | None:
     try:
         async with asyncio.timeout(COUNT_SECONDS):
             return await target.source.count_tokens(exchange)
-    except (PlatformError, TimeoutError) as error:
+    except Exception as error:  # whatever is wrong with a count, the request can go on without it
         logger.debug("call %s: '%s' did not count: %s", call.id, target.integration, error)
         return None
 

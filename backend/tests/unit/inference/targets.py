@@ -1,5 +1,6 @@
 """Catalogues of scripted targets for tests of the router."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -46,9 +47,15 @@ def live(
     return catalog
 
 
+@functools.cache
+def provider(name: str) -> ScriptedProvider:
+    """The same one each time, as an integration is that stays."""
+    return ScriptedProvider([], name=name)
+
+
 def snapshot(models: Mapping[str, ConfiguredModel], fleet: Fleet | None = None) -> Catalog:
     names = {route.integration for each in models.values() for route in each.routes}
-    sources = [Source(source=ScriptedProvider([], name=name), serving=True) for name in sorted(names)]
+    sources = [Source(source=provider(name), serving=True) for name in sorted(names)]
     return Catalog(sources, Routing(models=models), fleet=fleet)
 
 

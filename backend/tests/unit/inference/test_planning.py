@@ -1,5 +1,6 @@
 """Attempt plans: where a request goes on to after each kind of failure, and what no plan ever does."""
 
+from collections.abc import Sequence
 from random import Random
 
 import pytest
@@ -11,8 +12,10 @@ from app.domain.errors import (
     ContextLengthExceeded,
     DeadlineExceeded,
     InvalidRequest,
+    ModelNotFound,
     PlatformError,
     RateLimited,
+    UnsupportedFeature,
     UpstreamAuthFailed,
     UpstreamError,
     UpstreamRateLimited,
@@ -21,8 +24,8 @@ from app.domain.errors import (
 )
 from app.inference.planning import Plan, Step
 from app.inference.policy import MAX_ATTEMPTS, ModelPolicy
-from app.inference.vitals import Fleet
-from tests.unit.inference.targets import call_for, model, snapshot
+from app.inference.vitals import Fleet, Vitals
+from tests.unit.inference.targets import call_for, model, provider, snapshot
 
 DOWN = UpstreamUnavailable("down")
 LATE = UpstreamTimeout("late")
@@ -52,6 +55,20 @@ def plan_for(name: str, fleet: Fleet | None = None) -> Plan:
     return Plan(call_for(name), snapshot(MODELS, fleet), lambda: 1000.0, Random(1))
 
 
+def fleet_of(fleet: Fleet, integration: str) -> Vitals:
+    return fleet.of(provider(integration), integration, "model")
+
+
+def walked(plan: Plan, errors: Sequence[PlatformError]) -> list[Step | None]:
+    """The steps of a call whose attempts fail with these."""
+    steps: list[Step | None] = [plan.first()]
+    for error in errors:
+        last = steps[-1]
+        assert last is not None
+        steps.append(plan.after(error, last.target))
+    return steps
+
+
 @pytest.mark.parametrize(
     ("name", "errors", "asked"),
     [
@@ -69,7 +86,11 @@ def plan_for(name: str, fleet: Fleet | None = None) -> Plan:
         ("one", [BAD_KEY], "a."),
         ("two", [BAD_KEY, DOWN], "abb"),
         ("two", [BAD_KEY, BAD_KEY], "ab."),
-        ("safe", [DOWN, DOWN, DOWN], "abz."),
+        ("safe", [DOWN, DOWN, DOWN], "aza."),
+        ("two", [ModelNotFound("gone", provider="a"), DOWN], "abb"),
+        ("two", [ModelNotFound("gone", provider="a"), ModelNotFound("gone", provider="b")], "ab."),
+        ("two", [ModelNotFound("nobody's")], "a."),
+        ("safe", [UnsupportedFeature("no", provider="a"), UnsupportedFeature("no", provider="b")], "abz"),
         ("chain", [DOWN, DOWN, DOWN], "aaa."),
         ("strict", [DOWN], "a."),
         ("by cause", [DOWN], "a."),
@@ -84,14 +105,13 @@ def plan_for(name: str, fleet: Fleet | None = None) -> Plan:
 )
 def test_where_a_failure_leads(name: str, errors: list[PlatformError], asked: str) -> None:
     plan = plan_for(name)
-    steps: list[Step | None] = [plan.first(), *(plan.after(error) for error in errors)]
+    steps = walked(plan, errors)
     assert "".join(step.target.integration if step else "." for step in steps) == asked
 
 
 def test_only_a_second_try_at_the_same_target_waits() -> None:
     plan = plan_for("two")
-    plan.first()
-    (sibling, again) = (plan.after(DOWN), plan.after(DOWN))
+    (_, sibling, again) = walked(plan, [DOWN, DOWN])
     assert sibling is not None
     assert again is not None
     assert sibling.pause == 0
@@ -101,11 +121,12 @@ def test_only_a_second_try_at_the_same_target_waits() -> None:
 def test_a_pause_that_was_asked_for_is_kept_or_the_caller_is_told() -> None:
     for seconds, kept in ((3.0, True), (30.0, False)):
         plan = plan_for("one")
-        vitals = plan.first().target.vitals
+        target = plan.first().target
+        vitals = target.vitals
         vitals.begin(1000.0)
         error = UpstreamRateLimited("busy", retry_after=seconds)
         vitals.ended(error, 1000.0)
-        step = plan.after(error)
+        step = plan.after(error, target)
         assert (step is not None) == kept
         assert step is None or step.pause == seconds
 
@@ -129,8 +150,8 @@ def test_a_model_whose_targets_are_all_out_falls_back_or_says_when_to_come_again
     fleet = Fleet()
     for each in ("a", "b"):
         for _ in range(5):
-            fleet.of(each, "model").begin(999.5)
-            fleet.of(each, "model").ended(DOWN, 999.5)
+            fleet_of(fleet, each).begin(999.5)
+            fleet_of(fleet, each).ended(DOWN, 999.5)
     plan = plan_for(name, fleet)
     if name == "safe":
         assert plan.first().target.integration == "z"
@@ -144,17 +165,16 @@ def test_the_last_resort_is_a_target_that_failed_some_time_ago() -> None:
     fleet = Fleet()
     for each, at in (("a", 990.0), ("b", 995.0), ("c", 999.8)):
         for _ in range(5):
-            fleet.of(each, "model").begin(at)
-            fleet.of(each, "model").ended(DOWN, at)
+            fleet_of(fleet, each).begin(at)
+            fleet_of(fleet, each).ended(DOWN, at)
     plan = plan_for("three", fleet)
-    steps = [plan.first(), plan.after(DOWN)]
-    assert [(step.target.integration, step.last) for step in steps if step] == [("a", True), ("b", True)]
-    assert plan.after(DOWN) is None
+    steps = walked(plan, [DOWN, DOWN])
+    assert [step and (step.target.integration, step.last) for step in steps] == [("a", True), ("b", True), None]
 
 
 def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked_for_want_of_others() -> None:
     fleet = Fleet()
-    resting = fleet.of("a", "model")
+    resting = fleet_of(fleet, "a")
     resting.begin(1000.0)
     resting.ended(BUSY, 1000.0)
     assert plan_for("two", fleet).first().target.integration == "b"
@@ -186,7 +206,7 @@ def test_no_plan_goes_beyond_three_attempts_and_its_budget(name: str, calls: lis
             counted = requests if entry not in entered else further
             counted[entry] = counted.get(entry, 0) + 1
             entered.add(entry)
-            following = plan.after(error) if error is not None else None
+            following = plan.after(error, step.target) if error is not None else None
             if following is None:
                 break
             if error is not None and error.rotated:

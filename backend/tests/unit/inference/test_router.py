@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from app.domain.errors import (
+    DeadlineExceeded,
     InvalidRequest,
     ModelNotFound,
     Overloaded,
@@ -125,7 +126,7 @@ async def test_a_silent_pause_ends_the_stream_with_a_timeout() -> None:
 async def test_the_total_limit_ends_a_stream_that_is_not_idle_long_enough() -> None:
     provider = ScriptedProvider([START, TextDelta(text="x"), asyncio.Event()])
     router, _ = router_over(provider, timeouts=Timeouts(total=0.02))
-    with pytest.raises(UpstreamTimeout):
+    with pytest.raises(DeadlineExceeded):
         await events_of(router, call_for())
 
 

@@ -63,6 +63,11 @@ def test_equals_are_drawn_by_weight() -> None:
     assert found["never"] == 0
 
 
+def test_weights_may_be_of_any_size() -> None:
+    found = shares([target("light", weight=0.0001), target("heavy", weight=0.0003)], "weighted")
+    assert 2.5 < found["heavy"] / found["light"] < 3.6
+
+
 def test_priority_keeps_the_order_in_which_they_are_written() -> None:
     assert names([target("b"), target("a"), target("c")], "priority") == ["b", "a", "c"]
 

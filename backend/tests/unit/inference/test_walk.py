@@ -6,16 +6,25 @@ from contextlib import aclosing
 
 import pytest
 
-from app.domain.errors import PlatformError, RateLimited, UpstreamAuthFailed, UpstreamUnavailable
+from app.domain.errors import (
+    DeadlineExceeded,
+    InvalidRequest,
+    PlatformError,
+    RateLimited,
+    UpstreamAuthFailed,
+    UpstreamTimeout,
+    UpstreamUnavailable,
+)
 from app.domain.events import Finished, Started, StreamEvent, TextDelta, UsageReported
-from app.domain.exchange import Exchange
+from app.domain.exchange import Encoded, Exchange
 from app.domain.usage import Usage
 from app.inference.call import Call
 from app.inference.catalog import LiveCatalog
-from app.inference.policy import BreakerPolicy, ModelPolicy, RoutingPolicy
+from app.inference.policy import BreakerPolicy, ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.router import Router
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.deadline import keep_time
+from app.inference.vitals import Vitals
 from app.testing.providers import ScriptedProvider, Step
 from tests.unit.inference.targets import call_for, live, model
 
@@ -118,6 +127,12 @@ class Slow(ScriptedProvider):
         return await super().chat(exchange)
 
 
+async def settle() -> None:
+    """Until what goes on in the background has gone on."""
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
 HEDGED = ModelPolicy(hedge_after=0.01)
 
 
@@ -126,6 +141,7 @@ async def test_a_silent_target_is_overtaken_and_let_go() -> None:
     platform = Platform(silent, quick, policy=HEDGED)
     assert await platform.ask() == HELLO
     assert platform.records[0].integration == "quick"
+    await settle()
     assert silent.left == 1
     assert platform.idle()
 
@@ -137,6 +153,7 @@ async def test_the_first_one_may_still_win() -> None:
     await second.asked.wait()
     first.let.set()
     assert await asking == HELLO
+    await settle()
     assert (platform.records[0].integration, second.left, platform.idle()) == ("first", 1, True)
 
 
@@ -162,6 +179,7 @@ async def test_a_caller_that_leaves_ends_both() -> None:
     await second.asked.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
+    await settle()
     assert (first.left, second.left, platform.idle()) == (1, 1, True)
     assert platform.records[0].outcome == "cancelled"
 
@@ -182,6 +200,7 @@ async def test_hedging_adds_two_percent_at_most() -> None:
     for _ in range(100):
         await ask()
     assert 1 <= len(quick.exchanges) <= 1 + 0.02 * 100
+    await settle()
     assert platform.idle()
 
 
@@ -255,3 +274,122 @@ async def test_a_call_whose_time_is_over_is_not_tried_again(limits: dict[str, fl
     with pytest.raises(PlatformError):
         await platform.ask(call_for(**limits))
     assert len(provider.exchanges) <= 1
+
+
+def vitals_of(platform: Platform, place: int = 0) -> Vitals:
+    return platform.catalog.current.entry("m").targets[place].vitals
+
+
+async def test_an_answer_is_not_kept_waiting_by_one_that_is_slow_to_go() -> None:
+    class Stubborn(Slow):
+        async def chat(self, exchange: Exchange[object]):  # type: ignore[no-untyped-def]
+            try:
+                return await super().chat(exchange)
+            finally:
+                await self.gone.wait()
+
+    stubborn, quick = Stubborn("stubborn"), ScriptedProvider(HELLO, name="quick")
+    stubborn.gone = asyncio.Event()
+    platform = Platform(stubborn, quick, policy=HEDGED)
+    async with asyncio.timeout(5):
+        assert await platform.ask() == HELLO
+    assert vitals_of(platform).in_flight == 1
+    stubborn.gone.set()
+    await settle()
+    assert platform.idle()
+
+
+async def test_a_definite_refusal_ends_the_race() -> None:
+    silent, strict = Slow("silent"), ScriptedProvider([InvalidRequest("bad")], name="strict")
+    platform = Platform(silent, strict, policy=HEDGED)
+    async with asyncio.timeout(5):
+        with pytest.raises(InvalidRequest):
+            await platform.ask()
+    await settle()
+    assert platform.idle()
+
+
+async def test_time_in_the_line_is_no_fault_of_the_target() -> None:
+    provider = Slow("local")
+    policy = ModelPolicy(timeouts=Timeouts(total=0.1))
+    platform = Platform(provider, policy=policy, slots=1, routing=RoutingPolicy(queue_wait=30.0))
+    vitals_of(platform).slots.take_free()
+    vitals_of(platform).slots.give_back(0.0)  # answers are quick here, so that one may wait
+    asking = [asyncio.create_task(platform.ask()) for _ in range(8)]
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert all(isinstance(each, RateLimited | UpstreamTimeout | DeadlineExceeded) for each in outcomes)
+    assert vitals_of(platform).breaker.state == "closed"
+    assert platform.idle()
+
+
+async def test_a_caller_that_reads_slowly_is_no_fault_of_the_target() -> None:
+    script = [*HELLO[:2], TextDelta(text="more"), *HELLO[2:]]
+    platform = Platform(ScriptedProvider(script), policy=ModelPolicy(timeouts=Timeouts(total=0.05)))
+    for _ in range(5):
+        async with aclosing(await platform.router.open(call_for())) as stream:
+            await anext(aiter(stream))
+            await asyncio.sleep(0.1)  # the slow caller itself
+            with pytest.raises(DeadlineExceeded):
+                async for _ in stream:
+                    pass
+    assert vitals_of(platform).breaker.state == "closed"
+    assert platform.idle()
+
+
+async def test_what_fails_after_the_end_of_a_call_keeps_nothing() -> None:
+    def broken(*_: object) -> None:
+        raise ZeroDivisionError
+
+    platform = Platform(ScriptedProvider(HELLO))
+    assert await platform.ask(call_for(at_end=[broken])) == HELLO
+    assert platform.idle()
+    assert len(platform.records) == 1
+
+
+async def test_a_place_that_is_free_elsewhere_is_taken_before_one_is_waited_for() -> None:
+    busy, idle = Slow("busy"), Slow("idle")
+    platform = Platform(busy, idle, slots=1)
+    asking = [asyncio.create_task(platform.ask()) for _ in range(2)]
+    await asyncio.gather(busy.asked.wait(), idle.asked.wait())
+    busy.let.set()
+    idle.let.set()
+    assert await asyncio.gather(*asking) == [HELLO, HELLO]
+    assert all(record.tried[0].waited == 0 for record in platform.records)
+
+
+async def test_limits_of_a_target_hold_for_those_in_its_line_too() -> None:
+    provider = Slow("local")
+    platform = Platform(provider, policy=ModelPolicy(retries=0), slots=1, rpm=3)
+    asking = [asyncio.create_task(platform.ask()) for _ in range(8)]
+    await provider.asked.wait()
+    provider.let.set()
+    outcomes = await asyncio.gather(*asking, return_exceptions=True)
+    assert outcomes.count(HELLO) == 3
+    assert len(provider.exchanges) == 3
+    assert platform.idle()
+
+
+async def test_a_whole_answer_that_ends_badly_falls_over() -> None:
+    for bad in ([*HELLO[:2], Finished(reason="error")], HELLO[:2]):
+        platform = Platform(ScriptedProvider(bad, name="bad"), ScriptedProvider(HELLO, name="good"))
+        assert await platform.ask(call_for(stream=False)) == HELLO
+        assert platform.records[0].integration == "good"
+
+
+async def test_one_call_that_fails_again_and_again_is_one_failure() -> None:
+    platform = Platform(ScriptedProvider([UpstreamUnavailable("down")]), policy=ModelPolicy(retries=2))
+    for _ in range(3):
+        with pytest.raises(UpstreamUnavailable):
+            await platform.ask()
+    assert vitals_of(platform).breaker.state == "closed"
+
+
+async def test_what_a_caller_had_begun_is_counted_when_it_leaves() -> None:
+    provider = Slow("local")
+    platform = Platform(provider)
+    encoded = Encoded("openai_chat", b"x" * 400, lambda body, model: body)
+    asking = asyncio.create_task(platform.ask(call_for(stream=False, encoded=encoded)))
+    await provider.asked.wait()
+    asking.cancel()
+    await asyncio.gather(asking, return_exceptions=True)
+    assert platform.records[0].usage == Usage(input_tokens=100, estimated=True)
