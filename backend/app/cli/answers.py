@@ -112,3 +112,39 @@ class Integration(msgspec.Struct):
 
 class Integrations(msgspec.Struct):
     integrations: list[Integration]
+
+
+class Key(msgspec.Struct):
+    """`key` is the key itself, where it was just made."""
+
+    id: str
+    status: str
+    name: str = ""
+    owner: str = ""
+    team: str | None = None
+    groups: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    roles: tuple[str, ...] = ()
+    tier: str | None = None
+    parent: str | None = None
+    metadata: dict[str, str] = {}
+    hint: str = ""
+    created_at: float | None = None
+    created_by: str = ""
+    expires_at: float | None = None
+    revoked_at: float | None = None
+    last_used_at: float | None = None
+    key: str = ""
+
+
+class AuditRecord(msgspec.Struct):
+    at: float
+    actor: str
+    action: str
+    object: str = ""
+    request_id: str = ""
+    front_end: str = ""
+
+
+class AuditPage(msgspec.Struct):
+    data: list[AuditRecord]

@@ -4,9 +4,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli.audit import audit
 from app.cli.config import config
 from app.cli.explain import explain
 from app.cli.integrations import integrations
+from app.cli.keys import keys
 from app.cli.models import models
 from app.cli.serve import serve
 
@@ -46,4 +48,6 @@ program.command()(serve)
 program.command()(explain)
 program.add_typer(models)
 program.add_typer(integrations)
+program.add_typer(keys)
+program.add_typer(audit)
 program.add_typer(config)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel
 
+from app.api.reference import renewed
 from app.core.integration_framework import state_diagram
 from app.integrations.model_platforms.anthropic.settings import AnthropicSettings
 from app.integrations.model_platforms.gemini.settings import GeminiSettings
@@ -53,6 +54,11 @@ def test_each_setting_of_an_integration_has_its_row(section: str, model: type[Ba
     text = page.split(f"\n## `{section}`\n")[1].split("\n## ")[0]
     documented = re.findall(r"`(\w+)`", "\n".join(line.split("|")[1] for line in text.splitlines() if "|" in line))
     assert set(model.model_fields) <= set(documented)
+
+
+def test_the_roles_are_those_of_the_code() -> None:
+    page = (ROOT / "docs" / "keys.md").read_text("utf-8")
+    assert renewed(page) == page
 
 
 def test_each_kind_of_the_catalogue_has_its_row_with_its_address_and_key() -> None:

@@ -75,14 +75,14 @@ class ModelsServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LoadModel(self, request, context):
-        """Bring a model into memory; returns when it is there. For administrators.
+        """Bring a model into memory; returns when it is there. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def UnloadModel(self, request, context):
-        """Let a model go from memory. For administrators.
+        """Let a model go from memory. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
