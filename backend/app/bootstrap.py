@@ -123,6 +123,7 @@ class Platform:
             tally=tally,
             recent=recent,
             accounts=self.accounts,
+            ledger=self.ledger,
         )
         self.manager.share(ApiContext, context)
         self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})

@@ -56,6 +56,8 @@ ROUTES: Mapping[str, Right | None] = {
     "GraphQL Subscription.generate": Right.ASK,
     "GET /v1/requests/{id}/explain": Right.ASK,
     "GraphQL Query.requests": Right.ASK,
+    "GET /v1/usage": Right.ASK,
+    "GraphQL Query.usage": Right.ASK,
     "GraphQL Query.explain": Right.ASK,
     f"{_GRPC}.Inference/Chat": Right.ASK,
     f"{_GRPC}.Inference/ChatUnary": Right.ASK,

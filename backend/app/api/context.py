@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from app.accounts.accounts import Accounts, without_accounts
+from app.accounts.usage.ledger import Ledger
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
@@ -27,8 +28,8 @@ async def _nothing_known(id: str, principal: str | None) -> Explanation | None:
 class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
     configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
-    since the start, `recent` the last calls; `explain` tells of one by its id, of a principal's own where one is
-    named.
+    since the start, `recent` the last calls, `ledger` all of them, where one is kept; `explain` tells of one by
+    its id, of a principal's own where one is named.
     """
 
     router: Router
@@ -40,6 +41,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     tally: Tally = msgspec.field(default_factory=Tally)
     recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
     accounts: Accounts = msgspec.field(default_factory=without_accounts)
+    ledger: Ledger | None = None
 
     def check_serving(self, front_end: str) -> None:
         """Raises NotFound while the front-end is switched off."""

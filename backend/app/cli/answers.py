@@ -1,5 +1,7 @@
 """What a platform answers, as far as the tables show it. Fields that are unknown here are left alone."""
 
+from typing import Any
+
 import msgspec
 
 
@@ -86,6 +88,13 @@ class Explanation(msgspec.Struct):
     queued_ms: float = 0.0
     first_event_ms: float | None = None
     duration_ms: float = 0.0
+
+
+class Usage(msgspec.Struct):
+    """A page. What it was grouped by stands in each row beside the figures."""
+
+    data: list[dict[str, Any]]
+    next: str | None = None
 
 
 class Check(msgspec.Struct):

@@ -11,6 +11,7 @@ from app.cli.integrations import integrations
 from app.cli.keys import keys
 from app.cli.models import models
 from app.cli.serve import serve
+from app.cli.usage import usage
 
 program = typer.Typer(
     name="llm-platform",
@@ -46,6 +47,7 @@ def version() -> None:
 
 program.command()(serve)
 program.command()(explain)
+program.command()(usage)
 program.add_typer(models)
 program.add_typer(integrations)
 program.add_typer(keys)

@@ -6,7 +6,7 @@ counts once.
 
 # ruff: noqa: S608 - names of tables and columns are put into statements, all of them from tables.py
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from operator import attrgetter
@@ -19,6 +19,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.tables import ATTEMPTS, REQUESTS, SPENDING, USAGE_HOURS
+from app.accounts.usage.report import FIGURES, Dimension, UsageQuery
 from app.accounts.usage.schemas import AttemptEntry, Entry
 from app.accounts.usage.sums import Sums, by_hour, spending
 
@@ -32,6 +33,17 @@ _AT_ONCE = 5000
 
 _REFUSALS = ("22", "23")
 """Classes of SQLSTATE: https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+
+_COLUMNS: Mapping[Dimension, str] = {
+    "day": "(hour / 24)",
+    "hour": "hour",
+    "principal": "principal",
+    "key": "key_id",
+    "team": "team",
+    "model": "model",
+    "integration": "integration",
+    "front_end": "front_end",
+}
 
 Row = tuple[Any, ...]
 _request: Callable[[Entry], Row] = attrgetter(*(column.name for column in REQUESTS.c))
@@ -83,6 +95,29 @@ async def spent(connection: AsyncConnection, first: int, last: int | None, month
     )
     times = {"first": first, "month": month, **({} if last is None else {"last": last})}
     return (await connection.execute(query, times)).all()
+
+
+async def report(connection: AsyncConnection, query: UsageQuery) -> Sequence[Any]:
+    """What it is grouped by, then FIGURES; one row more than is wanted, if there is one."""
+    groups = [_COLUMNS[each] for each in query.group_by]
+    first, last = query.hours
+    values: dict[str, Any] = {"first": first, "last": last, "limit": query.limit + 1}
+    conditions = ["hour >= :first", "hour < :last"]
+    for dimension, wanted in query.where.items():
+        conditions.append(f"{_COLUMNS[dimension]} = :{dimension}")
+        values[dimension] = wanted
+    if (cursor := query.cursor) is not None:
+        values |= {f"after{number}": value for number, value in enumerate(cursor)}
+        names = ", ".join(f":after{number}" for number in range(len(cursor)))
+        conditions.append(f"({', '.join(groups)}) > ({names})")
+    by = ", ".join(groups)
+    statement = (
+        f"SELECT {', '.join([*groups, *(f'SUM({name})' for name in FIGURES)])} FROM usage_hours"
+        f" WHERE {' AND '.join(conditions)}"
+        + (f" GROUP BY {by} ORDER BY {by}" if groups else "")
+        + " LIMIT :limit"
+    )
+    return (await connection.execute(text(statement), values)).all()
 
 
 def _attempts(entry: Entry) -> Iterable[Row]:

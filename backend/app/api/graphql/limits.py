@@ -33,6 +33,9 @@ REQUESTS = 100
 LISTED = 100
 """The most that `keys(first:)` and `auditLog(first:)` give."""
 
+USAGE_ROWS = 1000
+"""The most that `usage(first:)` gives."""
+
 INIT_SECONDS = 10.0
 """A socket's time to say connection_init."""
 

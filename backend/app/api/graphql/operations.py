@@ -32,6 +32,8 @@ from app.api.graphql.platform import (
     request_of,
 )
 from app.api.graphql.request import Asking
+from app.api.graphql.usage import UsagePage
+from app.api.graphql.usage import resolve as _usage
 from app.api.models import load, unload, visible, visible_entry
 from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from app.domain.roles import Right
@@ -110,6 +112,10 @@ class Query:
     )
     audit_log: list[AuditRecord] = strawberry.field(
         resolver=audit_log, description="What was done, the newest first. For administrators."
+    )
+    usage: UsagePage = strawberry.field(
+        resolver=_usage,
+        description="What was asked and what it cost: your own usage, or everybody's for operators.",
     )
 
 

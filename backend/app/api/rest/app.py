@@ -19,7 +19,7 @@ from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
 from app.api.rest.openai import responses, responses_stored
 from app.api.rest.openai.dialects import PATHS
-from app.api.rest.platform import admin, audit, health, integrations, keys, models, requests
+from app.api.rest.platform import admin, audit, health, integrations, keys, models, requests, usage
 
 
 def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
@@ -49,6 +49,7 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         integrations,
         models,
         requests,
+        usage,
         admin,
         keys,
         audit,

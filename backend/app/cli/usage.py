@@ -1,0 +1,73 @@
+"""`llm-platform usage`: what was asked and what it cost."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any
+from urllib.parse import urlencode
+
+import typer
+
+from app.cli.client import PlatformClient, connected
+from app.cli.options import DEFAULT_URL, KeyOption, Output, OutputOption, UrlOption
+from app.cli.tables import show_json, show_table
+
+_FIGURES = ("requests", "errors", "cancelled", "input_tokens", "output_tokens", "cached_tokens", "cost")
+
+By = Annotated[
+    str,
+    typer.Option(help="day, hour, principal, key, team, model, integration, front_end; with commas between."),
+]
+Since = Annotated[
+    str | None, typer.Option("--from", help="A date, a time or Unix seconds; 30 days ago without it.")
+]
+Until = Annotated[str | None, typer.Option("--to", help="The same; now without it.")]
+Where = Annotated[list[str] | None, typer.Option(help="What must hold, such as model=gpt-5; may be repeated.")]
+
+
+def usage(
+    by: By = "model",
+    since: Since = None,
+    until: Until = None,
+    where: Where = None,
+    url: UrlOption = DEFAULT_URL,
+    api_key: KeyOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Tell what was asked and what it cost: your own usage, or everybody's with an operator's key."""
+    groups = [each.strip() for each in by.split(",") if each.strip()]
+    asked = {"group_by": ",".join(groups), "from": since, "to": until, **dict(map(_condition, where or ()))}
+    with connected(url, api_key) as platform:
+        rows = list(_rows(platform, {name: value for name, value in asked.items() if value is not None}))
+    if output is Output.JSON:
+        show_json(rows)
+        return
+    columns = (*groups, *_FIGURES)
+    show_table(
+        [name.upper().replace("_", " ") for name in columns],
+        [[_cell(name, row.get(name)) for name in columns] for row in rows],
+        nothing="Nothing was asked in that time.",
+    )
+
+
+def _condition(text: str) -> tuple[str, str]:
+    name, found, value = text.partition("=")
+    if not found:
+        raise typer.BadParameter("expected a condition such as model=gpt-5", param_hint="--where")
+    return name, value
+
+
+def _rows(platform: PlatformClient, asked: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Of every page."""
+    from app.cli.answers import Usage
+
+    after: str | None = None
+    while True:
+        query = urlencode(asked if after is None else {**asked, "after": after})
+        page = platform.shaped(platform.request("GET", f"/v1/usage?{query}"), Usage)
+        yield from (row for row in page.data if row.get("requests"))
+        after = page.next
+        if after is None:
+            return
+
+
+def _cell(name: str, value: object) -> str:
+    return f"${value:.6f}" if name == "cost" and isinstance(value, int | float) else str(value)
