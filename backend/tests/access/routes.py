@@ -42,6 +42,7 @@ GRAPHQL = {
     "Query.metrics": "{ metrics { active } }",
     "Query.requests": "{ requests { id } }",
     "Query.explain": '{ explain(id: "req-0") { id } }',
+    "Query.usage": "{ usage { complete } }",
     "Query.keys": "{ keys { id } }",
     "Query.key": '{ key(id: "0") { id } }',
     "Query.auditLog": "{ auditLog { id } }",

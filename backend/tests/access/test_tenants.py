@@ -89,6 +89,10 @@ WITH_OBJECTS: Mapping[str, Told] = {
         f'mutation {{ revokeKey(id: "{each.key}") {{ name }} }}'
     ),
     "GraphQL Mutation.deleteKey": lambda each: each.graphql(f'mutation {{ deleteKey(id: "{each.key}") }}'),
+    "GET /v1/usage": lambda each: each.get(f"/v1/usage?group_by=team,model&team={SECRET}"),
+    "GraphQL Query.usage": lambda each: each.graphql(
+        "{ usage(groupBy: [PRINCIPAL, TEAM, KEY, MODEL]) { rows { group { value } requests cost } } }"
+    ),
     "GraphQL Query.requests": lambda each: each.graphql("{ requests(last: 100) { id model } }"),
 }
 
@@ -118,8 +122,8 @@ WITHOUT_OBJECTS = {
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tenants(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tenants]:
     async with whole_platform(tmp_path_factory.mktemp("tenants")) as whole:
-        for holder in ("ann", "bob"):
-            await whole.issue(holder)
+        await whole.issue("ann", team=SECRET)
+        await whole.issue("bob")
         body = {"model": "echo", "input": SECRET}
         reply = await post(whole.port, "/v1/responses", body, {**whole.header("ann"), "x-request-id": SECRET})
         assert reply.status == 200, reply
@@ -147,7 +151,8 @@ async def test_what_is_ones_own_is_told(tenants: Tenants) -> None:
         assert SECRET in (await get(port, path, ann)).body.decode()
     assert (await get(port, f"/v1/requests/{tenants.call}/explain", ann)).status == 200
     key = (await get(port, f"/v1/keys/{tenants.key}", ann)).json()
-    assert (key["name"], key["status"], key["team"]) == (SECRET, "active", None)
+    assert (key["name"], key["status"], key["team"]) == (SECRET, "active", SECRET)
     assert len((await get(port, "/v1/keys", ann)).json()["data"]) == 1
+    assert SECRET in (await get(port, "/v1/usage?group_by=team", ann)).body.decode()
     told = (await post(port, "/graphql", {"query": "{ requests { id } }"}, ann)).json()
     assert [each["id"] for each in told["data"]["requests"]] == [SECRET]

@@ -1,0 +1,36 @@
+"""`llm-platform usage`, against a server."""
+
+import json
+
+from tests.unit.cli.conftest import Command, FakePlatform
+
+FIRST = {"team": "red", "requests": 3, "errors": 1, "cancelled": 0, "input_tokens": 70, "output_tokens": 5}
+FIRST |= {"cached_tokens": 0, "cost": 0.0125}
+SECOND = FIRST | {"team": "\x1b[2J", "cost": 0.0}
+PATH = "GET /v1/usage?group_by=team&from=2026-01-01"
+
+
+def answer(platform: FakePlatform) -> None:
+    platform.answer(PATH, {"data": [FIRST], "next": "abc"})
+    platform.answer(f"{PATH}&after=abc", {"data": [SECOND], "next": None})
+
+
+def test_every_page_for_people(platform: FakePlatform, command: Command) -> None:
+    answer(platform)
+    result = command("usage", "--by", "team", "--from", "2026-01-01")
+    lines = result.stdout.splitlines()
+    assert lines[0].split()[:4] == ["TEAM", "REQUESTS", "ERRORS", "CANCELLED"]
+    assert "$0.012500" in result.stdout
+    assert "\x1b" not in result.stdout
+
+
+def test_for_programs(platform: FakePlatform, command: Command) -> None:
+    answer(platform)
+    result = command("usage", "--by", "team", "--from", "2026-01-01", "--output", "json")
+    assert json.loads(result.stdout) == [FIRST, SECOND]
+
+
+def test_conditions(platform: FakePlatform, command: Command) -> None:
+    platform.answer("GET /v1/usage?group_by=model&model=gpt%2F5", {"data": [], "next": None})
+    assert "Nothing was asked" in command("usage", "--where", "model=gpt/5").stdout
+    assert command("usage", "--where", "gpt").exit_code == 2
