@@ -12,8 +12,6 @@ import msgspec
 
 from app.accounts.accounts import Accounts
 from app.accounts.keys.digests import Digests, digests_of
-from app.accounts.limits.admission import Admission
-from app.accounts.limits.memory import MemoryLimits
 from app.accounts.usage.ledger import Ledger
 from app.api.context import ApiContext
 from app.api.front_end import Drains
@@ -34,7 +32,7 @@ from app.core.integration_framework import (
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
-from app.domain.ports import Cache, ModelSource, SqlDatabase
+from app.domain.ports import Cache, ModelSource, ScriptRunner, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
@@ -51,7 +49,7 @@ from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
-from app.limiting import share, tiers
+from app.limiting import admission, tiers
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
@@ -105,7 +103,7 @@ class Platform:
         self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
-        self.admission = Admission(tiers(self.settings), MemoryLimits(share(self.settings)))
+        self.admission = admission(self.settings)
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
@@ -150,7 +148,7 @@ class Platform:
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
         self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
-        self.manager.events.subscribe(StateChanged, lambda _: self._place_answers())
+        self.manager.events.subscribe(StateChanged, lambda _: self._find_shared())
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self._siblings.listen(self._explainer.answer)
@@ -183,6 +181,7 @@ class Platform:
                 logger.error("a front-end did not drain", exc_info=outcome)
         for task in self._tasks:
             task.cancel()
+        await self.admission.limits.close()
         await self.accounts.stop()
         if self.ledger is not None:
             await self.ledger.stop()
@@ -210,7 +209,7 @@ class Platform:
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)
-            self._place_answers()
+            self._find_shared()
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info(
@@ -249,8 +248,9 @@ class Platform:
             raise ConfigError(problems)
         return loaded
 
-    def _place_answers(self) -> None:
-        """Where the cache keeps answers from now on, and how many."""
+    def _find_shared(self) -> None:
+        """Who counts for all processes; where the cache keeps answers from now on, and how many."""
+        self.admission.limits.runner = next(iter(self.manager.providing(ScriptRunner)), None)
         wanted = self.settings.cache
         self._answers.memory.limit = wanted.max_bytes
         self._answers.most_bytes = wanted.max_answer_bytes

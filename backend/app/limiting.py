@@ -1,8 +1,15 @@
 """From the settings of tiers to what the platform limits by."""
 
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.domain.limits import Rate, Tier
 from app.settings import Settings, TierSettings
+
+
+def admission(settings: Settings) -> Admission:
+    return Admission(tiers(settings), SharedLimits(MemoryLimits(share(settings))))
 
 
 def tiers(settings: Settings) -> Tiers:

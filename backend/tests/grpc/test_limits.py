@@ -10,6 +10,7 @@ import pytest
 
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1.inference_pb2_grpc import InferenceStub
@@ -155,7 +156,7 @@ async def dead_end(port: int) -> AsyncIterator[tuple[int, asyncio.Event]]:
 
 async def test_what_is_left_of_a_limit_stands_in_the_trailing_metadata() -> None:
     tier = Tier(name="small", rates=(Rate(unit="requests", limit=2),))
-    admission = Admission(Tiers([tier], "small"), MemoryLimits(clock=lambda: 0.0))
+    admission = Admission(Tiers([tier], "small"), SharedLimits(MemoryLimits(clock=lambda: 0.0)))
     async with served(stages=[Admit(admission, lambda: 10)]) as platform:
         whole, streamed = platform.inference.ChatUnary(ASK), platform.inference.Chat(ASK)
         await whole

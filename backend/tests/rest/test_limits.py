@@ -5,6 +5,7 @@ import pytest
 
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import BudgetExceeded
@@ -22,7 +23,7 @@ MESSAGE = {**CHAT, "max_tokens": 200}
 
 
 def admit(tier: Tier = SMALL) -> Admit:
-    return Admit(Admission(Tiers([tier], tier.name), MemoryLimits(clock=lambda: 0.0)), lambda: 1000)
+    return Admit(Admission(Tiers([tier], tier.name), SharedLimits(MemoryLimits(clock=lambda: 0.0))), lambda: 1000)
 
 
 OPENAI = ("x-ratelimit-{1}-{0}", "x-ratelimit-reset-requests", "1m1s")
@@ -64,7 +65,7 @@ async def test_answers_and_refusals_tell_what_is_left(
 
 
 async def test_without_a_tier_nothing_is_told() -> None:
-    unlimited = Admit(Admission(Tiers([SMALL]), MemoryLimits()), lambda: 1000)
+    unlimited = Admit(Admission(Tiers([SMALL]), SharedLimits(MemoryLimits())), lambda: 1000)
     async with gateway(stages=[unlimited]) as platform:
         told = await post(platform.port, "/v1/chat/completions", CHAT)
         assert told.status == 200

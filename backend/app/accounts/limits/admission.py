@@ -1,6 +1,6 @@
 """Who may ask now: tiers and what they allow."""
 
-from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.domain.limits import Estimate, Reservation, Tier
 from app.domain.principal import Principal
@@ -9,7 +9,7 @@ from app.domain.principal import Principal
 class Admission:
     """Satisfies app.domain.limits.Admission. `tiers` may be exchanged at any time."""
 
-    def __init__(self, tiers: Tiers, limits: MemoryLimits) -> None:
+    def __init__(self, tiers: Tiers, limits: SharedLimits) -> None:
         self.tiers = tiers
         self.limits = limits
 
@@ -17,4 +17,4 @@ class Admission:
         return self.tiers.of(principal)
 
     async def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Reservation:
-        return self.limits.reserve(principal.holder, tier.rates, estimate)
+        return await self.limits.reserve(principal.holder, tier.rates, estimate)

@@ -5,6 +5,7 @@ that is looked at is at most a step longer than the one that is meant, and never
 """
 
 from collections import deque
+from math import inf
 
 STEPS = 60
 
@@ -12,12 +13,13 @@ STEPS = 60
 class SlidingWindow:
     """Counts of one rate. Times are in seconds of a clock that never goes back."""
 
-    __slots__ = ("_steps", "_total", "limit", "window")
+    __slots__ = ("_changes_at", "_steps", "_total", "limit", "window")
 
     def __init__(self, limit: int, window: float) -> None:
         self.limit = limit
         self.window = window
         self._total = 0
+        self._changes_at = inf
         self._steps: deque[list[int]] = deque()
 
     def remaining(self, now: float) -> int:
@@ -37,6 +39,7 @@ class SlidingWindow:
         step = self._step(now)
         if not self._steps or self._steps[-1][0] != step:
             self._steps.append([step, 0])
+            self._changes_at = self._falls_out(self._steps[0][0])
         self._steps[-1][1] += amount
         self._total += amount
         return step
@@ -74,6 +77,9 @@ class SlidingWindow:
         return (step + STEPS + 1) * self.window / STEPS
 
     def _expire(self, now: float) -> None:
+        if now < self._changes_at:
+            return
         oldest = self._step(now) - STEPS
         while self._steps and self._steps[0][0] < oldest:
             self._total -= self._steps.popleft()[1]
+        self._changes_at = self._falls_out(self._steps[0][0]) if self._steps else inf

@@ -23,6 +23,7 @@ class Admit:
     def __init__(self, admission: Admission, output_tokens: Callable[[], int]) -> None:
         self._admission = admission
         self._output_tokens = output_tokens
+        self._charged: dict[str, tuple[Tier, tuple[str, ...]]] = {}
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
         """Raises RateLimited, PermissionDenied."""
@@ -36,9 +37,16 @@ class Admit:
             expected = estimate(call, self._output_tokens())
             reservation = await self._admission.reserve(call.principal, tier, expected)
             call.standings = reservation.standings
-            call.charged = tuple([f"{tier.name}: {rate.name}" for rate in tier.rates])
+            call.charged = self._names(tier)
             call.at_end.append(partial(_settle, call, reservation, expected))
         return await proceed(call)
+
+    def _names(self, tier: Tier) -> tuple[str, ...]:
+        """Made once for each tier."""
+        known = self._charged.get(tier.name)
+        if known is None or known[0] is not tier:
+            known = self._charged[tier.name] = (tier, tuple(f"{tier.name}: {rate.name}" for rate in tier.rates))
+        return known[1]
 
 
 def _check_model(tier: Tier, model: str) -> None:

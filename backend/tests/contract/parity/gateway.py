@@ -10,6 +10,7 @@ import msgspec
 
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.api.context import ApiContext
 from app.api.graphql.app import PATH as GRAPHQL
@@ -85,7 +86,7 @@ class Gateway:
         self.records: list[CallRecord] = []
         self.read = asyncio.Event()
         self.refusal: PlatformError | None = None
-        self.admission = Admission(Tiers(), MemoryLimits())
+        self.admission = Admission(Tiers(), SharedLimits(MemoryLimits()))
         self.catalog = LiveCatalog(self._sources)
         self.kept = MemoryCache(0)
         account = Account([self.records.append], [self.begun.append])
@@ -111,9 +112,10 @@ class Gateway:
         is in `tier`, and the one with the key has a call of the size `before` under way.
         """
         self.admission.tiers = Tiers([tier], tier.name) if tier else Tiers()
-        self.admission.limits = MemoryLimits(clock=lambda: 0.0)
+        limits = MemoryLimits(clock=lambda: 0.0)
+        self.admission.limits = SharedLimits(limits)
         if tier is not None and before is not None:
-            self.admission.limits.reserve("operator", tier.rates, before)
+            limits.reserve("operator", tier.rates, before)
         self.read = asyncio.Event()
         self.providers = [
             Provider([self._step(step) for step in script], name=f"provider-{place}")

@@ -1,0 +1,130 @@
+"""Limits that all processes of a platform count together, in Redis; without it, each has its share."""
+
+import secrets
+from collections.abc import Sequence
+from itertools import count
+from typing import NamedTuple
+
+from app.accounts.limits.leases import LEASE_SECONDS, Leases, Pairs
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.refusals import over
+from app.accounts.limits.scripts import RENEW, RESERVE, SETTLE
+from app.accounts.limits.settling import Change, Settling
+from app.accounts.limits.window import STEPS
+from app.core.clock import Clock, SystemClock
+from app.domain.errors import UpstreamError, UpstreamUnavailable
+from app.domain.limits import Estimate, Rate, Reservation, Standing, used
+from app.domain.ports import ScriptRunner
+from app.domain.usage import Usage
+
+
+class _Part(NamedTuple):
+    """What was taken of one rate, and in which step of its window."""
+
+    rate: Rate
+    key: str
+    amount: int
+    step: int
+
+
+class SharedLimits:
+    """`runner` is where they are counted: None while there is nothing of the kind. `local` always counts what this
+    process lets in, so that its share holds at once when the runner does not answer.
+    """
+
+    def __init__(self, local: MemoryLimits, clock: Clock | None = None) -> None:
+        self.runner: ScriptRunner | None = None
+        self._local = local
+        self._process = secrets.token_hex(6)
+        self._calls = count(1)
+        self._leases = Leases(self._renew, clock or SystemClock())
+        self._settling = Settling(self._tell)
+
+    async def reserve(self, holder: str, rates: Sequence[Rate], estimate: Estimate) -> Reservation:
+        """As MemoryLimits does. Raises RateLimited."""
+        runner = self.runner
+        if runner is None:
+            return self._local.reserve(holder, rates, estimate)
+        call = f"{self._process}:{next(self._calls)}"
+        keys = [f"limits:{holder}:{rate.unit}:{rate.window:g}" for rate in rates]
+        wanted: list[str | float] = [call, LEASE_SECONDS, STEPS]
+        for rate, key in zip(rates, keys, strict=True):
+            if rate.unit == "concurrent":
+                await self._settling.places(key)
+            wanted += (rate.unit, rate.limit, rate.window, estimate.of(rate.unit))
+        try:
+            worst, wait, *told = await runner.run_script(RESERVE, keys, wanted)
+        except UpstreamError:
+            return self._local.reserve(holder, rates, estimate)
+        standings = _standings(rates, told)
+        if worst:
+            raise over(rates[worst - 1], wait / 1000, standings)
+        parts = [
+            _Part(rate, key, estimate.of(rate.unit), step)
+            for rate, key, step in zip(rates, keys, told[::3], strict=True)
+        ]
+        for part in parts:
+            if part.rate.unit == "concurrent":
+                self._leases.hold(part.key, call)
+        return _Taken(self, call, parts, standings, self._local.note(holder, rates, estimate))
+
+    def settle(self, call: str, parts: Sequence[_Part], usage: Usage | None) -> None:
+        """Nobody waits for it, and what can't be told stays as it was estimated."""
+        for rate, key, amount, step in parts:
+            if rate.unit == "concurrent":
+                self._leases.let_go(key, call)
+                self._settling.add(Change(key, call, "", 0))
+            elif difference := used(usage, rate.unit) - amount:
+                self._settling.add(Change(key, call, str(step), difference))
+
+    async def close(self) -> None:
+        """Returns when what ended is settled."""
+        await self._leases.close()
+        await self._settling.close()
+
+    async def _tell(self, changes: Sequence[Change]) -> None:
+        words = [word for change in changes for word in change[1:]]
+        await self._there().run_script(SETTLE, [change.key for change in changes], words)
+
+    async def _renew(self, held: Pairs) -> None:
+        calls = [call for _, call in held]
+        await self._there().run_script(RENEW, [key for key, _ in held], [LEASE_SECONDS, *calls])
+
+    def _there(self) -> ScriptRunner:
+        if self.runner is None:
+            raise UpstreamUnavailable("Nobody counts for all processes now.")
+        return self.runner
+
+
+def _standings(rates: Sequence[Rate], told: Sequence[int]) -> list[Standing]:
+    return [
+        Standing(rate=rate, remaining=max(0, rate.limit - counted), reset=reset / 1000)
+        for rate, counted, reset in zip(rates, told[1::3], told[2::3], strict=True)
+    ]
+
+
+class _Taken:
+    """Satisfies Reservation."""
+
+    __slots__ = ("_call", "_limits", "_local", "_parts", "_settled", "standings")
+
+    def __init__(
+        self,
+        limits: SharedLimits,
+        call: str,
+        parts: Sequence[_Part],
+        standings: Sequence[Standing],
+        local: Reservation,
+    ) -> None:
+        self.standings = standings
+        self._limits = limits
+        self._call = call
+        self._parts = parts
+        self._local = local
+        self._settled = False
+
+    def settle(self, usage: Usage | None) -> None:
+        if not self._settled:
+            self._settled = True
+            self._local.settle(usage)
+            self._limits.settle(self._call, self._parts, usage)
