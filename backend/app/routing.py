@@ -8,6 +8,7 @@ from app.inference.price_list import PriceList
 from app.inference.routes import ConfiguredModel, Route, Routing
 from app.integrations.model_platforms.openai_compatible.catalogue import SERVERS
 from app.settings import ModelSettings, Settings, TargetSettings
+from app.settings.prices import PriceSettings
 
 T = TypeVar("T")
 
@@ -42,7 +43,7 @@ def routing(settings: Settings) -> Routing:
             rate_limit_rest=wanted.rate_limit_rest,
             queue_wait=wanted.queue_wait,
         ),
-        price=PriceList({name: Price(**price.model_dump()) for name, price in settings.prices.items()}),
+        price=PriceList({name: _price(price) for name, price in settings.prices.items()}),
         own=OWN,
     )
 
@@ -67,6 +68,16 @@ def _model(model: ModelSettings, default: ModelPolicy) -> ConfiguredModel:
         else None,
     )
     return ConfiguredModel(routes=[_route(target) for target in model.targets], policy=policy)
+
+
+def _price(price: PriceSettings) -> Price:
+    return Price(
+        input=price.input,
+        output=price.output,
+        cached_input=price.cached_input,
+        cache_write=price.cache_write,
+        per_hour=price.hourly,
+    )
 
 
 def _route(target: TargetSettings) -> Route:

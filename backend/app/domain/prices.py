@@ -1,4 +1,4 @@
-"""What tokens cost. Which model costs how much is told by a table; see app.inference.price_list."""
+"""What tokens cost, and time. Which model costs how much is told by a table; see app.inference.price_list."""
 
 import msgspec
 
@@ -8,15 +8,18 @@ PER_MILLION = 1_000_000
 
 
 class Price(msgspec.Struct, frozen=True, kw_only=True):
-    """US dollars per million tokens. `cached_input` and `cache_write` are `input` where they are None."""
+    """US dollars per million tokens. `cached_input` and `cache_write` are `input` where they are None. `per_hour`:
+    for each hour that a request takes, besides.
+    """
 
     input: float
     output: float = 0.0
     cached_input: float | None = None
     cache_write: float | None = None
+    per_hour: float = 0.0
 
     def cost(self, usage: Usage) -> float:
-        """US dollars."""
+        """US dollars, without the time."""
         cached = self.input if self.cached_input is None else self.cached_input
         written = self.input if self.cache_write is None else self.cache_write
         fresh = max(0, usage.input_tokens - usage.cached_tokens - usage.cache_write_tokens)

@@ -150,16 +150,20 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
         return spent - self.waited - sum(attempt.seconds for attempt in self.attempts)
 
     def cost(self, usage: Usage | None) -> float | None:
-        """US dollars; None where no provider was asked, or no price is known."""
-        price = self.attempts[-1].target.price if self.attempts and self.cached is None else None
-        return None if price is None or usage is None else price.cost(usage)
+        """US dollars; None where no provider was asked, or no price is known. Time is paid for in vain, too."""
+        if not self.attempts or self.cached is not None:
+            return None
+        price = self.attempts[-1].target.price
+        tokens = None if price is None or usage is None else price.cost(usage)
+        time = sum([attempt.time_cost for attempt in self.attempts])
+        return time + (tokens or 0.0) if time else tokens
 
 
 class Attempt(msgspec.Struct, eq=False):
     """One try of a call at one target, under the policy of the `name` that led to it. `began` is in seconds of
-    time.perf_counter(). `failure` is what ended it before its first event; `seconds`: until then, or to the first
-    event; `waited`: how long it stood in line before. `hedge`: it was sent beside another that was silent; `lost`:
-    the other one of the two answered first.
+    time.perf_counter(), and so is `ended`, 0 until then. `failure` is what ended it before its first event;
+    `seconds`: until then, or to the first event; `waited`: how long it stood in line before. `hedge`: it was sent
+    beside another that was silent; `lost`: the other one of the two answered first.
     """
 
     call: Call
@@ -174,6 +178,15 @@ class Attempt(msgspec.Struct, eq=False):
     hedge: bool = False
     lost: bool = False
     dropped: list[str] = msgspec.field(default_factory=list)
+    ended: float = 0.0
+
+    @property
+    def time_cost(self) -> float:
+        """US dollars, until now or its end."""
+        price = self.target.price
+        if price is None or not price.per_hour:
+            return 0.0
+        return price.per_hour * ((self.ended or time.perf_counter()) - self.began) / 3600
 
 
 T = TypeVar("T")

@@ -1,7 +1,7 @@
 """What a model costs: what the configuration says, else the table of public list prices beside this module.
 
 The table is part of the package and never fetched. Local engines cost nothing that anybody bills, so they have no
-price unless one is configured.
+price unless one is configured: by the token, or by the time that they take.
 """
 
 import re

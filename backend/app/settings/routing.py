@@ -16,7 +16,6 @@ Strategy = Literal[
 ]
 FailureCause = Literal["timeout", "rate_limit", "auth", "server_error"]
 Positive = Annotated[Whole, Field(ge=1)]
-Price = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class TargetSettings(Section):
@@ -195,17 +194,4 @@ class CacheSettings(Section):
     )
     max_answer_bytes: Annotated[Bytes, Field(ge=0)] = Field(
         default=2**20, description="Largest answer that is kept."
-    )
-
-
-class PriceSettings(Section):
-    """US dollars per million tokens."""
-
-    input: Price = Field(description="Tokens of the prompt.")
-    output: Price = Field(default=0, description="Tokens of the answer.")
-    cached_input: Price | None = Field(
-        default=None, description="Tokens of the prompt that the provider had cached; else as `input`."
-    )
-    cache_write: Price | None = Field(
-        default=None, description="Tokens of the prompt that it put into its cache; else as `input`."
     )

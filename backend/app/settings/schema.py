@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.settings.auth import AuthSettings
+from app.settings.prices import PriceSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
-from app.settings.routing import CacheSettings, ModelSettings, PriceSettings, RoutingSettings
+from app.settings.routing import CacheSettings, ModelSettings, RoutingSettings
 from app.settings.section import Section
 from app.settings.tiers import TierName, TierSettings
 from app.settings.usage import UsageSettings

@@ -165,7 +165,8 @@ class WalkPlan:
     def _over(self, attempt: Attempt, error: BaseException | None, usage: Usage | None) -> None:
         """The attempt holds its target no longer."""
         vitals, now = attempt.target.vitals, asyncio.get_running_loop().time()
-        vitals.slots.give_back(time.perf_counter() - attempt.began)
+        attempt.ended = time.perf_counter()
+        vitals.slots.give_back(attempt.ended - attempt.began)
         tokens = usage.total_tokens if usage is not None else 0
         again = any(
             each.failure is not None and each is not attempt and each.target.vitals is vitals
