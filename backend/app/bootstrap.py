@@ -49,7 +49,7 @@ from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
-from app.limiting import admission, tiers
+from app.limiting import admission, apply
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
@@ -103,7 +103,7 @@ class Platform:
         self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
-        self.admission = admission(self.settings)
+        self.admission = admission(self.settings, self.accounts.store, self.ledger, self.manager.events.publish)
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
@@ -154,6 +154,7 @@ class Platform:
         await self._siblings.listen(self._explainer.answer)
         await self.manager.start(grace=START_GRACE)
         await self.accounts.start()
+        self.admission.start()
         if self.ledger is not None:
             self.ledger.start()
         self._started = True
@@ -181,7 +182,7 @@ class Platform:
                 logger.error("a front-end did not drain", exc_info=outcome)
         for task in self._tasks:
             task.cancel()
-        await self.admission.limits.close()
+        await self.admission.stop()
         await self.accounts.stop()
         if self.ledger is not None:
             await self.ledger.stop()
@@ -205,7 +206,7 @@ class Platform:
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
             self.policy = self._api_policy(settings)
-            self.admission.tiers = tiers(settings)
+            apply(self.admission, settings)
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)

@@ -1,19 +1,57 @@
-"""From the settings of tiers to what the platform limits by."""
+"""From the settings of tiers and budgets to what the platform limits by."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from importlib import import_module
 
 from app.accounts.limits.admission import Admission
+from app.accounts.limits.budgets import Budgets
+from app.accounts.limits.families import Families
 from app.accounts.limits.memory import MemoryLimits
 from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
-from app.domain.limits import Rate, Tier
-from app.settings import Settings, TierSettings
+from app.accounts.store import Store
+from app.accounts.usage.ledger import Ledger
+from app.accounts.usage.schemas import NANOS
+from app.domain.limits import Budget, Rate, Tier
+from app.settings import BudgetSettings, Settings, TierSettings
 
 
-def admission(settings: Settings) -> Admission:
-    return Admission(tiers(settings), SharedLimits(MemoryLimits(share(settings))))
+def admission(
+    settings: Settings, store: Store, ledger: Ledger | None, publish: Callable[[object], None]
+) -> Admission:
+    """Without a ledger there are no budgets, which the settings have seen to."""
+    held: Budgets | None = None
+
+    async def paths() -> Iterable[str]:
+        """Asked only where somebody wants to know."""
+        if held is None or not any(budget.scope == "key" for budget in held.budgets):
+            return ()
+        rows = await asyncio.to_thread(import_module, "app.accounts.keys.repository")
+        async with store.reading() as connection:
+            found: list[str] = await rows.paths(connection)
+        return found
+
+    if ledger is not None:
+        held = Budgets(ledger.spending, Families(paths), publish)
+    made = Admission(Tiers(), SharedLimits(MemoryLimits(share(settings))), held)
+    apply(made, settings)
+    return made
+
+
+def apply(admission: Admission, settings: Settings) -> None:
+    """From now on, these hold."""
+    admission.tiers = tiers(settings)
+    if admission.budgets is not None:
+        admission.budgets.budgets = budgets(settings)
 
 
 def tiers(settings: Settings) -> Tiers:
     return Tiers([_tier(name, each) for name, each in settings.tiers.items()], settings.default_tier)
+
+
+def budgets(settings: Settings) -> tuple[Budget, ...]:
+    return tuple(_budget(name, each) for name, each in settings.budgets.items())
 
 
 def share(settings: Settings) -> float:
@@ -31,6 +69,13 @@ def told_of_shares(settings: Settings) -> str | None:
         f"{processes} processes and no Redis: each has 1/{processes} of every limit of the tiers. "
         "Set REDIS_URL, and they are counted together."
     )
+
+
+def _budget(name: str, budget: BudgetSettings) -> Budget:
+    scope = budget.each or ("key" if budget.key else "team" if budget.team else "platform")
+    limit = round(budget.usd * NANOS)
+    whose = budget.key or budget.team or ""
+    return Budget(name=name, limit=limit, scope=scope, id=whose, window=budget.per, alert=budget.alert_at)
 
 
 def _tier(name: str, tier: TierSettings) -> Tier:

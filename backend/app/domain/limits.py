@@ -39,6 +39,30 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     description: str = ""
 
 
+class Budget(msgspec.Struct, frozen=True, kw_only=True):
+    """At most `limit` billionths of a US dollar in each day, month or altogether. `id`: of the key or the team; ""
+    with `scope` key or team: each of them has this much. `alert`: the part of it that somebody should hear of.
+    """
+
+    name: str
+    limit: int
+    scope: Literal["key", "team", "platform"] = "platform"
+    id: str = ""
+    window: Literal["day", "month", "total"] = "month"
+    alert: float = 0.8
+
+
+class BudgetReached(msgspec.Struct, frozen=True, kw_only=True):
+    """An event for whoever watches: so much of a budget is spent. `id`: whose, where each key or team has one.
+    `whole`: nothing is left, and requests are refused.
+    """
+
+    budget: Budget
+    id: str
+    spent: int
+    whole: bool
+
+
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """How a caller stands with one rate: `remaining` of it, `reset` in seconds until all of it is there again."""
 
@@ -89,6 +113,10 @@ def used(usage: Usage | None, unit: Unit) -> int:
 
 class Admission(Protocol):
     """Whether a caller may ask now."""
+
+    def check_budgets(self, principal: Principal) -> None:
+        """Raises BudgetExceeded."""
+        ...
 
     def tier_of(self, principal: Principal) -> Tier | None:
         """None: nothing is said of such callers."""

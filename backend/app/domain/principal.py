@@ -12,8 +12,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     `key`: the id of the virtual key that was shown. `team` and `groups`: whom it belongs to. `tier`: the limits
     that hold for it, by name. `models`: patterns of the models that it may use; none means all.
-    `account`: set for a key that was issued below another, which is named here. All below one share its limits, or
-    issuing keys would be a way round them.
+    `line`: the ids of the keys above its key, from the top, and its own.
     `rank`: where requests have to wait, those of a higher one go first.
     """
 
@@ -24,13 +23,15 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     groups: tuple[str, ...] = ()
     tier: str | None = None
     models: tuple[str, ...] = ()
-    account: str = ""
+    line: tuple[str, ...] = ()
     rank: int = 0
 
     @property
     def holder(self) -> str:
-        """Whose use is counted together."""
-        return self.account or self.id
+        """Whose use is counted together: all keys below one share its limits, or issuing keys would be a way round
+        them.
+        """
+        return f"key:{self.line[0]}" if self.line else self.id
 
     def may(self, right: Right) -> bool:
         return any(right in RIGHTS.get(role, ()) for role in self.roles)

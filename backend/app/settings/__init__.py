@@ -22,10 +22,11 @@ from app.settings.schema import (
     Settings,
     TimeoutSettings,
 )
-from app.settings.tiers import TierSettings
+from app.settings.tiers import BudgetSettings, TierSettings
 
 __all__ = [
     "AuthSettings",
+    "BudgetSettings",
     "ConfigError",
     "FrontEndSettings",
     "IntegrationSettings",

@@ -16,7 +16,7 @@ from app.settings.prices import PriceSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, RoutingSettings
 from app.settings.section import Section
-from app.settings.tiers import TierName, TierSettings
+from app.settings.tiers import BudgetSettings, TierName, TierSettings
 from app.settings.usage import UsageSettings
 
 _INTEGRATION_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
@@ -197,6 +197,15 @@ class Settings(Section):
     default_tier: TierName | None = Field(
         default=None, description="The tier of callers who are in no other; without it they have no limits."
     )
+
+    budgets: dict[str, BudgetSettings] = Field(default={}, description="Money that may be spent, by name.")
+
+    @model_validator(mode="after")
+    def _spending_is_known(self) -> "Settings":
+        database = self.integrations.get("database")
+        if self.budgets and (not self.usage.enabled or (database is not None and not database.enabled)):
+            raise ValueError("budgets: need usage.enabled and the database, which tell what was spent")
+        return self
 
     @model_validator(mode="after")
     def _default_is_there(self) -> "Settings":

@@ -1,9 +1,9 @@
-"""Settings of tiers: who may use how much. What the words mean to the platform: app.domain.limits."""
+"""Settings of tiers and budgets: who may use and spend how much. What the words mean: app.domain.limits."""
 
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from app.settings.quantities import Names, Seconds, Whole
 from app.settings.section import Section
@@ -49,6 +49,29 @@ class TierSettings(Section):
     priority: Whole = Field(
         default=0, description="Where requests wait for a place, those of a higher one go first."
     )
+
+
+class BudgetSettings(Section):
+    """Without `key`, `team` and `each` it is the whole platform's."""
+
+    usd: Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)] = Field(description="US dollars.")
+    per: Literal["day", "month", "total"] = Field(
+        default="month", description="By UTC; `total`: once and for all."
+    )
+    key: str | None = Field(default=None, description="The key whose it is, by its id, with all issued below it.")
+    team: str | None = Field(default=None, description="The team whose it is.")
+    each: Literal["key", "team"] | None = Field(
+        default=None, description="Every key, with those issued below it, or every team has this much."
+    )
+    alert_at: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=0.8, description="The part of it that is told in the log once it is spent."
+    )
+
+    @model_validator(mode="after")
+    def _of_one(self) -> "BudgetSettings":
+        if sum(each is not None for each in (self.key, self.team, self.each)) > 1:
+            raise ValueError("must name one of key, team and each")
+        return self
 
 
 TierName = Annotated[str, AfterValidator(_tier_name)]

@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.domain.limits import Budget
 from app.domain.principal import Principal
-from app.limiting import share, tiers, told_of_shares
+from app.limiting import budgets, share, tiers, told_of_shares
 from app.settings import Settings
 
 LIMITED = {"tiers": {"free": {"rates": [{"unit": "requests", "limit": 5}], "priority": 2}}, "default_tier": "free"}
@@ -18,6 +19,19 @@ def test_tiers_come_from_the_settings() -> None:
     assert found is not None
     assert (found.name, found.priority, found.rates[0].name) == ("free", 2, "requests in a minute")
     assert tiers(Settings()).of(Principal(id="a")) is None
+
+
+def test_budgets_come_from_the_settings() -> None:
+    written = {
+        "all": {"usd": 500, "alert_at": 0.5},
+        "each": {"usd": 0.5, "per": "day", "each": "team"},
+        "one": {"usd": 1, "per": "total", "key": "k"},
+    }
+    assert budgets(settings(budgets=written)) == (
+        Budget(name="all", limit=500 * 10**9, alert=0.5),
+        Budget(name="each", limit=5 * 10**8, scope="team", window="day"),
+        Budget(name="one", limit=10**9, scope="key", id="k", window="total"),
+    )
 
 
 @pytest.mark.parametrize(

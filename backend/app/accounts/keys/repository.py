@@ -120,12 +120,17 @@ async def any_of_another_secret(connection: AsyncConnection, secret_id: str, now
     return (await connection.execute(query)).first() is not None
 
 
+async def paths(connection: AsyncConnection) -> list[str]:
+    """Of all keys that stand below others, also those that are gone."""
+    return list((await connection.execute(select(_K.path).where(_K.path.contains("/")))).scalars())
+
+
 async def _known(connection: AsyncConnection, ids: Select[Any]) -> list[Known]:
     keys = (await connection.execute(select(KEYS).where(_K.id.in_(ids)).order_by(_K.id))).all()
     digests: dict[str, dict[bytes, float | None]] = {}
     for row in await connection.execute(select(KEY_DIGESTS).where(_D.key_id.in_(ids))):
         digests.setdefault(row.key_id, {})[row.digest] = row.expires_at
-    return [Known(_key(row), digests.get(row.id, {}), row.path.split("/", 1)[0]) for row in keys]
+    return [Known(_key(row), digests.get(row.id, {}), tuple(row.path.split("/"))) for row in keys]
 
 
 def _below(path: str) -> ColumnElement[bool]:

@@ -11,13 +11,13 @@ from app.domain.principal import Principal
 
 
 class Known(NamedTuple):
-    """A key, and until when it is recognised by which digest. None: until the key ends. `top`: where its path
-    begins.
+    """A key, and until when it is recognised by which digest. None: until the key ends. `path`: those above it and
+    itself.
     """
 
     key: Key
     digests: Mapping[bytes, float | None]
-    top: str = ""
+    path: tuple[str, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -61,7 +61,7 @@ class Snapshot:
             self._entries.pop(digest, None)
 
 
-def principal_of(key: Key, top: str = "") -> Principal:
+def principal_of(key: Key, path: tuple[str, ...] = ()) -> Principal:
     return Principal(
         id=f"key:{key.id}",
         roles=frozenset(key.roles),
@@ -70,11 +70,11 @@ def principal_of(key: Key, top: str = "") -> Principal:
         groups=key.groups,
         tier=key.tier,
         models=key.models,
-        account=f"key:{top}" if top else "",
+        line=path,
     )
 
 
 def _entry(known: Known, digest: bytes) -> Entry:
     key, until = known.key, known.digests[digest]
     ends = [each for each in (key.expires_at, until) if each is not None]
-    return Entry(key.id, principal_of(key, known.top), min(ends, default=inf), key.revoked_at is not None)
+    return Entry(key.id, principal_of(key, known.path), min(ends, default=inf), key.revoked_at is not None)

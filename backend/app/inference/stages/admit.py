@@ -1,4 +1,5 @@
-"""May this caller ask now? The limits of its tier are taken from before, by an estimate, and settled at the end.
+"""May this caller ask now? Budgets are looked at; the limits of the caller's tier are taken from before, by an
+estimate, and settled at the end.
 
 It stands before the guard and the cache: what is counted is what callers ask for, whoever answers it.
 """
@@ -26,7 +27,8 @@ class Admit:
         self._charged: dict[str, tuple[Tier, tuple[str, ...]]] = {}
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
-        """Raises RateLimited, PermissionDenied."""
+        """Raises RateLimited, BudgetExceeded, PermissionDenied."""
+        self._admission.check_budgets(call.principal)
         tier = self._admission.tier_of(call.principal)
         if tier is None:
             return await proceed(call)

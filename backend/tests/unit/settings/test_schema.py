@@ -56,12 +56,15 @@ def test_without_a_key_only_this_machine(host: str, key: str | None, allowed: bo
     [
         ({"default_tier": "free"}, "no tier 'free'"),
         ({"tiers": {"a b": {}}}, "no name for a tier"),
+        ({"budgets": {"a": {"usd": 1, "team": "x", "each": "key"}}}, "one of key, team and each"),
+        ({"budgets": {"a": {"usd": 1}}, "usage": {"enabled": False}}, r"need usage\.enabled and the database"),
+        ({"budgets": {"a": {"usd": 1}}, "integrations": {"database": {"enabled": False}}}, "and the database"),
         ({"tiers": {"a": {"rates": [{"unit": "requests", "limit": 0}]}}}, "greater than or equal to 1"),
         ({"tiers": {"a": {"rates": [{"unit": "dollars", "limit": 1}]}}}, "Input should be 'requests'"),
         ({"tiers": {"a": {"rates": [{"unit": "tokens", "limit": 1}] * 2}}}, "one limit for each unit and window"),
     ],
 )
-def test_a_tier_that_makes_no_sense_is_refused(wrong: dict[str, object], message: str) -> None:
+def test_limits_that_make_no_sense_are_refused(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Settings.model_validate(wrong)
 

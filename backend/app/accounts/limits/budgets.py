@@ -1,0 +1,109 @@
+"""Is there money left? What was spent is told by the ledger; here it is held against what may be.
+
+Calls under way when a budget is reached are finished, so what is spent may be more by what they cost, and by what
+other processes spent in the last seconds.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+from app.accounts.limits.families import Families
+from app.accounts.usage.schemas import NANOS
+from app.core.clock import Clock, SystemClock
+from app.domain.errors import BudgetExceeded
+from app.domain.limits import Budget, BudgetReached
+from app.domain.ports import Spending
+from app.domain.principal import Principal
+
+_PERIOD = {"day": "a day", "month": "a month", "total": "in all"}
+
+logger = logging.getLogger(__name__)
+
+
+class Budgets:
+    """`budgets` may be exchanged at any time. `publish` is told once a period of what somebody should hear of."""
+
+    def __init__(
+        self,
+        spending: Spending,
+        families: Families,
+        publish: Callable[[BudgetReached], object] = lambda _: None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.budgets: tuple[Budget, ...] = ()
+        self._spending = spending
+        self.families = families
+        self._publish = publish
+        self._clock = clock or SystemClock()
+        self._told: set[tuple[str, str, str, bool]] = set()
+        self._complained = False
+
+    def check(self, principal: Principal) -> None:
+        """Raises BudgetExceeded."""
+        if len(principal.line) > 1:
+            self.families.learn(principal.line)
+        for budget, id in self._of(principal):
+            spent = self._spent(budget, id)
+            if spent >= budget.limit * budget.alert:
+                self._tell(budget, id, spent)
+            if spent >= budget.limit:
+                raise _exceeded(budget, id)
+
+    def _of(self, principal: Principal) -> Iterator[tuple[Budget, str]]:
+        for budget in self.budgets:
+            match budget.scope:
+                case "platform":
+                    yield budget, ""
+                case "team":
+                    if principal.team is not None and budget.id in {"", principal.team}:
+                        yield budget, principal.team
+                case "key":
+                    line = principal.line or ((principal.key,) if principal.key else ())
+                    if line and budget.id in {"", *line}:
+                        yield budget, budget.id or line[0]
+
+    def _spent(self, budget: Budget, id: str) -> int:
+        if not self._spending.known and not self._complained:
+            self._complained = True
+            logger.warning("what was spent before the start is not known yet; budgets count what is spent since")
+        if budget.scope != "key":
+            return self._spending.spent(budget.scope, id, budget.window)
+        return sum(self._spending.spent("key", key, budget.window) for key in self.families.of(id))
+
+    def _tell(self, budget: Budget, id: str, spent: int) -> None:
+        """Once when the alert is reached, and once when nothing is left, in every period."""
+        whole = spent >= budget.limit
+        case = (budget.name, id, self._period(budget), whole)
+        if case in self._told:
+            return
+        self._told = {each for each in self._told if each[2] == self._period(budget) or each[0] != budget.name}
+        self._told.add(case)
+        logger.warning(
+            "%s: %.2f of %.2f USD %s are spent%s",
+            _name(budget, id),
+            spent / NANOS,
+            budget.limit / NANOS,
+            _PERIOD[budget.window],
+            "; its requests are refused" if whole else "",
+        )
+        self._publish(BudgetReached(budget=budget, id=id, spent=spent, whole=whole))
+
+    def _period(self, budget: Budget) -> str:
+        now = datetime.fromtimestamp(self._clock.now(), UTC)
+        return {"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}", "total": ""}[budget.window]
+
+
+def _name(budget: Budget, id: str) -> str:
+    whose = f" of the {budget.scope} '{id}'" if id else ""
+    return f"the budget '{budget.name}'{whose}"
+
+
+def _exceeded(budget: Budget, id: str) -> BudgetExceeded:
+    """What the platform has is its operator's own matter."""
+    if budget.scope == "platform":
+        return BudgetExceeded("The platform's budget is spent: ask its operator.", code="insufficient_quota")
+    return BudgetExceeded(
+        f"The budget of {budget.limit / NANOS:,.2f} USD {_PERIOD[budget.window]} of this {budget.scope} is spent.",
+        code="insufficient_quota",
+    )

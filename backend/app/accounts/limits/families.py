@@ -1,0 +1,44 @@
+"""Which keys were issued below which, so that what they spend counts for those above them, too."""
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+from app.core.clock import Clock, SystemClock
+from app.domain.errors import PlatformError
+
+REFRESH_SECONDS = 10.0
+
+Paths = Callable[[], Awaitable[Iterable[str]]]
+"""Of all keys that stand below others: ids from the top, with slashes between. Raises PlatformError."""
+
+
+class Families:
+    """What is known stays as it is while nobody tells anything new."""
+
+    def __init__(self, paths: Paths, clock: Clock | None = None) -> None:
+        self._paths = paths
+        self._clock = clock or SystemClock()
+        self._below: dict[str, set[str]] = {}
+
+    def of(self, key: str) -> Iterable[str]:
+        """Itself, and all below it."""
+        below = self._below.get(key)
+        return (key,) if below is None else (key, *below)
+
+    def learn(self, line: Sequence[str]) -> None:
+        """A key's, from the top."""
+        for above in line[:-1]:
+            self._below.setdefault(above, set()).add(line[-1])
+
+    async def keep_up(self) -> None:
+        while True:
+            await self.refresh()
+            await self._clock.sleep(REFRESH_SECONDS)
+
+    async def refresh(self) -> None:
+        try:
+            paths = await self._paths()
+        except PlatformError:
+            return
+        self._below = {}
+        for path in paths:
+            self.learn(path.split("/"))
