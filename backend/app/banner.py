@@ -34,7 +34,11 @@ def banner(platform: Platform, host: str, port: int) -> str:
 def _access(platform: Platform) -> str:
     if platform.policy.authenticator.open_to_all:
         return "No key is set, so only this machine may call. Set LLM_PLATFORM_API_KEY to serve others."
-    return "Calls need the key in LLM_PLATFORM_API_KEY."
+    if (issuer := platform.settings.auth.oidc.issuer) is None:
+        return (
+            "Calls need the key in LLM_PLATFORM_API_KEY, or one that was issued with `llm-platform keys create`."
+        )
+    return f"Calls need a key, or a token of {issuer}."
 
 
 def _integrations(platform: Platform) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Iterable, Mapping
-from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import msgspec
 
 from app.accounts.accounts import Accounts
-from app.accounts.keys.digests import Digests, digests_of
+from app.accounts.oidc.verifier import TokenVerifier
 from app.accounts.usage.ledger import Ledger
 from app.api.context import ApiContext
 from app.api.front_end import Drains
@@ -22,7 +21,6 @@ from app.api.policy import ApiPolicy
 from app.api.refusals import Refusals
 from app.api.websocket.app import websocket_endpoints
 from app.checks import problems_with
-from app.core.data_folder import data_folder
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -34,6 +32,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import Cache, ModelSource, ScriptRunner, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
+from app.identifying import digests, oidc_rules
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
 from app.inference.catalog import LiveCatalog, Source
@@ -110,6 +109,7 @@ class Platform:
         self._answers = Answers(MemoryCache(self.settings.cache.max_bytes), self.settings.cache.max_answer_bytes)
         self.router = self._make_router(tally, recent)
         self._refusals = Refusals()
+        self._tokens: TokenVerifier | None = None
         self.policy = self._api_policy(self.settings)
         context = ApiContext(
             router=self.router,
@@ -259,9 +259,13 @@ class Platform:
         self._answers.shared = next(iter(stores), None)
 
     def _api_policy(self, settings: Settings) -> ApiPolicy:
-        key = settings.server.api_key
+        key, rules = settings.server.api_key, oidc_rules(settings)
+        if rules != (self._tokens.rules if self._tokens else None):
+            self._tokens = TokenVerifier(rules) if rules else None
         return ApiPolicy(
-            authenticator=Authenticator(key.get_secret_value() if key else None, self.accounts, self._refusals),
+            authenticator=Authenticator(
+                key.get_secret_value() if key else None, self.accounts, self._tokens, self._refusals
+            ),
             body_bytes=settings.limits.body_bytes,
             json_depth=settings.limits.json_depth,
             comment_seconds=settings.timeouts.keep_alive_comment,
@@ -284,10 +288,3 @@ def accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings:
     loaded = load()
     check_exposure(loaded.settings)
     return loaded
-
-
-def digests(settings: Settings) -> Callable[[], Digests]:
-    """What reads, or makes, the secret behind the digests of keys, once it is needed."""
-    secret = settings.auth.key_secret
-    folder = settings.data_dir or data_folder()
-    return partial(digests_of, secret.get_secret_value() if secret else None, folder)

@@ -6,6 +6,7 @@ import hmac
 from app.accounts.accounts import Accounts, without_accounts
 from app.accounts.keys.snapshot import Entry
 from app.accounts.keys.text import PREFIX, is_key
+from app.accounts.oidc.verifier import TokenVerifier, looks_like_token
 from app.api.closed import defect, fails_closed
 from app.api.refusals import Refusals
 from app.core.clock import Clock, SystemClock
@@ -37,25 +38,28 @@ def credential(authorization: str | None, api_key: str | None) -> str | None:
 class Authenticator:
     """Knows the master key by its digest only, and virtual keys by what `accounts` knows of them.
 
-    Without a master key whoever shows no virtual key is the local operator. That is safe only while nobody but
-    this machine can connect, which app.bootstrap sees to.
+    `tokens` checks those of an identity provider. Without it and without a master key, whoever shows no virtual
+    key is the local operator. That is safe only while nobody but this machine can connect, which app.bootstrap
+    sees to.
     """
 
     def __init__(
         self,
         master_key: str | None,
         accounts: Accounts | None = None,
+        tokens: TokenVerifier | None = None,
         refusals: Refusals | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._digest = _digest(master_key) if master_key else None
         self._accounts = accounts or without_accounts()
+        self._tokens = tokens
         self._refusals = refusals or Refusals()
         self._clock = clock or SystemClock()
 
     @property
     def open_to_all(self) -> bool:
-        return self._digest is None
+        return self._digest is None and self._tokens is None
 
     async def authenticate(self, key: str | None) -> Principal:
         """Without waiting for anything where the key is known. Raises Unauthenticated, and Unavailable where it
@@ -76,7 +80,9 @@ class Authenticator:
                 return OPERATOR
             if key.startswith(PREFIX):
                 return await self._looked_up(key)
-        if self._digest is None:
+            if self._tokens is not None and looks_like_token(key):
+                return self._tokens.known(key) or await self._checked(self._tokens, key)
+        if self.open_to_all:
             return LOCAL
         if key is None:
             raise self._refused(
@@ -89,6 +95,13 @@ class Authenticator:
         if entry is None:
             raise self._refused("unknown key", "The API key is not known here.")
         return self._good(entry)
+
+    async def _checked(self, tokens: TokenVerifier, token: str) -> Principal:
+        try:
+            return await tokens.principal(token)
+        except Unauthenticated:
+            self._refusals.note("bad token")
+            raise
 
     def _good(self, entry: Entry) -> Principal:
         if entry.revoked:

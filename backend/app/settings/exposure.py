@@ -1,4 +1,4 @@
-"""Who can reach the server: without a key it listens on this machine alone."""
+"""Who can reach the server: where nobody is asked who he is, it listens on this machine alone."""
 
 from ipaddress import ip_address
 
@@ -9,7 +9,7 @@ from app.settings.schema import Settings
 def check_exposure(settings: Settings) -> None:
     """Raises ConfigError when the server would listen beyond loopback and let everyone in."""
     server = settings.server
-    if server.api_key is not None or is_loopback(server.host):
+    if server.api_key is not None or settings.auth.oidc.issuer is not None or is_loopback(server.host):
         return
     message = (
         f"{server.host} can be reached from other machines, and no key is set: "

@@ -78,6 +78,8 @@ def _default(value: Any) -> str:
         return "none"
     if isinstance(value, bool):
         return f"`{str(value).lower()}`"
+    if isinstance(value, tuple):
+        return f"`{', '.join(map(str, value))}`"
     if isinstance(value, int) and value and value % 2**20 == 0:
         return f"`{value // 2**20}MiB`"
     return value if value == "required" else f"`{value:g}`" if isinstance(value, float) else f"`{value}`"

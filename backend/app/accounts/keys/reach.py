@@ -1,6 +1,5 @@
 """Which keys somebody manages, and what he has to give. Importing this loads SQLAlchemy."""
 
-import hashlib
 from collections.abc import Iterable
 
 import msgspec
@@ -9,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.accounts.keys import repository as rows
 from app.accounts.keys.schemas import Key
 from app.accounts.keys.scope import FIELDS, Scope, beyond, scope_of
+from app.accounts.keys.trees import tree_of
 from app.domain.errors import Conflict, NotFound, PermissionDenied
 from app.domain.principal import Principal
 from app.domain.roles import Right
@@ -57,7 +57,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
 async def reach_of(connection: AsyncConnection, principal: Principal) -> Reach:
     """Raises PermissionDenied when the key that was shown has ended meanwhile."""
-    own, path = None, _path_of(principal)
+    own, path = None, tree_of(principal.id)
     if principal.key is not None:
         found = await rows.get(connection, principal.key)
         if found is None or found[0].revoked_at is not None:
@@ -78,11 +78,6 @@ def check_active(key: Key, now: float) -> None:
     """Raises Conflict."""
     if (status := key.status(now)) != "active":
         raise Conflict(f"The key '{key.id}' is {status}.", code=f"key_{status}")
-
-
-def _path_of(principal: Principal) -> str:
-    """Where the keys of somebody begin who comes without one. No key's id looks like it."""
-    return "u" + hashlib.sha256(principal.id.encode()).hexdigest()[:16]
 
 
 def _beyond(field: str, what: str) -> PermissionDenied:

@@ -51,6 +51,37 @@ def test_without_a_key_only_this_machine(host: str, key: str | None, allowed: bo
             check_exposure(settings)
 
 
+def test_an_identity_provider_is_asked_who_calls_so_others_may_connect() -> None:
+    oidc = {"issuer": "https://idp.example", "audience": "a, b", "algorithms": "RS256,ES256"}
+    settings = Settings.model_validate({"server": {"host": "0.0.0.0"}, "auth": {"oidc": oidc}})  # noqa: S104
+    check_exposure(settings)
+    assert (settings.auth.oidc.audience, settings.auth.oidc.algorithms) == (("a", "b"), ("RS256", "ES256"))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"issuer": "https://idp.example"}, "audience is needed"),
+        ({"issuer": "http://idp.example", "audience": "a"}, "with https"),
+        ({"issuer": "idp.example", "audience": "a"}, "with https"),
+        ({"jwks_url": "file:///etc/passwd"}, "with https"),
+        ({"algorithms": ["HS256"]}, "Input should be 'RS256'"),
+        ({"algorithms": ["none"]}, "Input should be 'RS256'"),
+        ({"algorithms": []}, "at least 1"),
+        ({"role_names": {"x": "root"}}, "Input should be 'viewer'"),
+        ({"default_roles": ["root"]}, "Input should be 'viewer'"),
+    ],
+)
+def test_an_identity_provider_that_can_t_be_believed_is_refused(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Settings.model_validate({"auth": {"oidc": wrong}})
+
+
+def test_a_secret_for_keys_is_long() -> None:
+    with pytest.raises(ValidationError, match="32 characters"):
+        Settings.model_validate({"auth": {"key_secret": "short"}})
+
+
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [

@@ -1,0 +1,8 @@
+"""Where a key stands: the ids from the top of its tree down to itself, with a slash between each two."""
+
+import hashlib
+
+
+def tree_of(principal: str) -> str:
+    """The top of the tree of somebody who issues keys without having shown one. No key's id looks like it."""
+    return "u" + hashlib.sha256(principal.encode()).hexdigest()[:16]

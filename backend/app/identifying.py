@@ -1,0 +1,35 @@
+"""What the settings say of who may call, as accounts has it."""
+
+from collections.abc import Callable
+from functools import partial
+
+from app.accounts.keys.digests import Digests, digests_of
+from app.accounts.oidc.rules import OidcRules
+from app.core.data_folder import data_folder
+from app.settings import Settings
+
+
+def digests(settings: Settings) -> Callable[[], Digests]:
+    """What reads, or makes, the secret behind the digests of keys, once it is needed."""
+    secret = settings.auth.key_secret
+    folder = settings.data_dir or data_folder()
+    return partial(digests_of, secret.get_secret_value() if secret else None, folder)
+
+
+def oidc_rules(settings: Settings) -> OidcRules | None:
+    """None where no identity provider is configured."""
+    wanted = settings.auth.oidc
+    if wanted.issuer is None:
+        return None
+    return OidcRules(
+        issuer=wanted.issuer,
+        audience=wanted.audience,
+        algorithms=wanted.algorithms,
+        skew=wanted.clock_skew,
+        jwks_url=wanted.jwks_url,
+        roles_claim=wanted.roles_claim,
+        groups_claim=wanted.groups_claim,
+        team_claim=wanted.team_claim,
+        role_names=wanted.role_names,
+        default_roles=wanted.default_roles,
+    )
