@@ -10,15 +10,12 @@ from typing import Any
 import msgspec
 
 from app.accounts.accounts import Accounts
-from app.accounts.oidc.verifier import TokenVerifier
 from app.accounts.usage.ledger import Ledger
 from app.api.context import ApiContext
 from app.api.front_end import Drains
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
-from app.api.identity import Authenticator
 from app.api.policy import ApiPolicy
-from app.api.refusals import Refusals
 from app.api.websocket.app import websocket_endpoints
 from app.checks import problems_with
 from app.core.integration_framework import (
@@ -32,7 +29,7 @@ from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import Cache, ModelSource, ScriptRunner, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
-from app.identifying import digests, oidc_rules
+from app.identifying import Authenticators, digests
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
 from app.inference.catalog import LiveCatalog, Source
@@ -108,8 +105,7 @@ class Platform:
         self._explainer = Explainer(self._explained, self._siblings)
         self._answers = Answers(MemoryCache(self.settings.cache.max_bytes), self.settings.cache.max_answer_bytes)
         self.router = self._make_router(tally, recent)
-        self._refusals = Refusals()
-        self._tokens: TokenVerifier | None = None
+        self.authenticators = Authenticators(self.accounts)
         self.policy = self._api_policy(self.settings)
         context = ApiContext(
             router=self.router,
@@ -259,13 +255,8 @@ class Platform:
         self._answers.shared = next(iter(stores), None)
 
     def _api_policy(self, settings: Settings) -> ApiPolicy:
-        key, rules = settings.server.api_key, oidc_rules(settings)
-        if rules != (self._tokens.rules if self._tokens else None):
-            self._tokens = TokenVerifier(rules) if rules else None
         return ApiPolicy(
-            authenticator=Authenticator(
-                key.get_secret_value() if key else None, self.accounts, self._tokens, self._refusals
-            ),
+            authenticator=self.authenticators.of(settings),
             body_bytes=settings.limits.body_bytes,
             json_depth=settings.limits.json_depth,
             comment_seconds=settings.timeouts.keep_alive_comment,

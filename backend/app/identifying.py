@@ -1,12 +1,31 @@
-"""What the settings say of who may call, as accounts has it."""
+"""From the settings of who may call to what tells them."""
 
 from collections.abc import Callable
 from functools import partial
 
+from app.accounts.accounts import Accounts
 from app.accounts.keys.digests import Digests, digests_of
 from app.accounts.oidc.rules import OidcRules
+from app.accounts.oidc.verifier import TokenVerifier
+from app.api.identity import Authenticator
+from app.api.refusals import Refusals
 from app.core.data_folder import data_folder
 from app.settings import Settings
+
+
+class Authenticators:
+    """Makes the authenticator of each configuration. What is known of tokens, and the counts of refusals, stay."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self.refusals = Refusals()
+        self._accounts = accounts
+        self._tokens: TokenVerifier | None = None
+
+    def of(self, settings: Settings) -> Authenticator:
+        key, rules = settings.server.api_key, oidc_rules(settings)
+        if rules != (self._tokens.rules if self._tokens else None):
+            self._tokens = TokenVerifier(rules) if rules else None
+        return Authenticator(key.get_secret_value() if key else None, self._accounts, self._tokens, self.refusals)
 
 
 def digests(settings: Settings) -> Callable[[], Digests]:

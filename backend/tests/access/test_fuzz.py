@@ -69,10 +69,10 @@ async def test_the_log_tells_of_many_refusals_in_one_line_and_of_no_key(
     whole: Whole, caplog: pytest.LogCaptureFixture
 ) -> None:
     keys = [new_key() for _ in range(20)]
-    before = whole.platform._refusals.counts["unknown key"]
+    before = whole.platform.authenticators.refusals.counts["unknown key"]
     for key in keys:
         assert (await get(whole.port, "/v1/models", {"x-api-key": key})).status == 401
-    assert whole.platform._refusals.counts["unknown key"] == before + 20
+    assert whole.platform.authenticators.refusals.counts["unknown key"] == before + 20
     told = [record.getMessage() for record in caplog.records if "refused" in record.getMessage()]
     assert len(told) <= 1
     assert not any(key in caplog.text for key in keys)
