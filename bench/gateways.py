@@ -44,12 +44,13 @@ def platform(
     upstream_port: int,
     *,
     key: str | None = None,
+    virtual: bool = False,
     workers: int = 1,
     target: Mapping[str, object] | None = None,
     routing: Mapping[str, object] | None = None,
 ) -> Iterator[Running]:
-    """This platform with one OpenAI-compatible integration and the model name `bench`. `target` and `routing` are
-    further settings.
+    """This platform with one OpenAI-compatible integration and the model name `bench`. `virtual`: asked with a key
+    that it issued. `target` and `routing` are further settings.
     """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     configuration = {
@@ -66,11 +67,22 @@ def platform(
     }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        path.write_text(json.dumps(configuration), "utf-8")
+        path.write_text(json.dumps({**configuration, "data_dir": folder}), "utf-8")
         options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
         environment = {**clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
         with running([*SERVE, *options], address, first_answer(address), environment=environment) as gateway:
+            if virtual:
+                gateway.address = with_virtual_key(address)
             yield gateway
+
+
+def with_virtual_key(address: Address) -> Address:
+    """The same place, with a key that is issued there now."""
+    headers = {"content-type": "application/json", **address.headers}
+    asking = urllib.request.Request(f"http://127.0.0.1:{address.port}/v1/keys", b"{}", headers)
+    with urllib.request.urlopen(asking, timeout=30) as answer:
+        key = json.load(answer)["key"]
+    return msgspec.structs.replace(address, headers={"authorization": f"Bearer {key}"})
 
 
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
@@ -86,6 +98,11 @@ def platforms(workers: int) -> tuple[Contender, ...]:
     return (
         Contender(name="platform", start=platform),
         Contender(name="platform, everything on", start=partial(platform, key=KEY)),
+        Contender(
+            name="platform, the same with a virtual key",
+            start=partial(platform, key=KEY, virtual=True),
+            scenarios=("request, c=1", "request, c=32"),
+        ),
         *((several,) if workers > 1 else ()),
     )
 
