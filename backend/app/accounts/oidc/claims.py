@@ -23,7 +23,7 @@ def principal_of(claims: Mapping[str, Any], rules: OidcRules) -> Principal:
         groups=_words(_found(claims, rules.groups_claim)),
         team=_word(_found(claims, rules.team_claim)) if rules.team_claim else None,
         # Who issues keys to himself has no more of anything by that.
-        account=f"key:{tree_of(id)}",
+        line=(tree_of(id),),
     )
 
 

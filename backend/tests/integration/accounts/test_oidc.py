@@ -45,7 +45,7 @@ async def test_a_good_token_says_who_it_is_and_is_checked_once(provider: Identit
     assert checking.known(token) is None
     found = await checking.principal(token)
     assert (found.id, found.roles, found.groups, found.team) == ("oidc:ann", {"user"}, ("a", "b"), "red")
-    assert found.account == f"key:{tree_of('oidc:ann')}"
+    assert found.line == (tree_of("oidc:ann"),)
     assert checking.known(token) == found
     assert provider.asked == ["/.well-known/openid-configuration", "/keys"]
     assert checking.known(token[:-1]) is None
