@@ -62,6 +62,7 @@ def platform(
                 "settings": {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"},
             },
         },
+        "usage": {"enabled": key is not None},
         "routing": {**(routing or {})},
         "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }

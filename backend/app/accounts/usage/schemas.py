@@ -1,4 +1,8 @@
-"""What the ledger keeps of a call. The names are those of the columns in app.accounts.tables."""
+"""What the ledger keeps of a call. The names are those of the columns in app.accounts.tables.
+
+An entry's line is a JSON list of its fields, half the size of an object and read in half the time. So their order
+stands: a new field goes to the end and has a default, that lines of an older version can be read.
+"""
 
 from collections.abc import Iterable
 
@@ -11,7 +15,7 @@ LONGEST = 255
 """Characters of a name that is kept."""
 
 
-class AttemptEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class AttemptEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One upstream request. `seconds` to its first event or its failure, `waited` in line before. `outcome`: ok,
     lost (another one answered first), or the kind of the error.
     """
@@ -23,7 +27,7 @@ class AttemptEntry(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     outcome: str = "ok"
 
 
-class Entry(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One call, when it is over. `id` is the ledger's own: callers may give several requests one `request_id`.
 
     `at`: when it ended, in Unix seconds. `cost` in NANOS, None where no price is known. `estimated`: the tokens

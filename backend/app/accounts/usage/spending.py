@@ -62,7 +62,7 @@ class SpendingFigures:
     def add(self, entry: Entry) -> None:
         """It was recorded here."""
         if entry.cost:
-            _count(self._own, spending([entry]), 1)
+            _count(self._own, int(entry.at // DAY), entry.key_id, entry.team, entry.cost)
 
     def written(self, entries: Iterable[Entry]) -> None:
         """They were recorded here, and the database has them now, or never will."""
@@ -91,7 +91,7 @@ class SpendingFigures:
         self._old, self._recent, self._month, self.known = old, recent, now, True
         self._asked += 1
         for sums in written:
-            _count(self._own, sums, -1)
+            _count_all(self._own, sums, -1)
 
     def _now(self) -> _Month:
         at = self._clock.now()
@@ -101,24 +101,31 @@ class SpendingFigures:
 
 def _days(rows: Rows) -> _Days:
     days: _Days = {}
-    _count(days, {(day, key, team): [int(cost)] for day, key, team, cost in rows}, 1)
+    for day, key, team, cost in rows:
+        _count(days, day, key, team, int(cost))
     return days
 
 
-def _count(days: _Days, sums: Sums, sign: int) -> None:
+def _count_all(days: _Days, sums: Sums, sign: int) -> None:
     for (day, key, team), (cost,) in sums.items():
-        for who in _whose(str(key), str(team)):
-            found = days.setdefault(who, {})
-            found[int(day)] = found.get(int(day), 0) + sign * int(cost)
-            if not found[int(day)]:
-                del found[int(day)]
-                if not found:
-                    del days[who]
+        _count(days, int(day), str(key), str(team), sign * int(cost))
 
 
-def _whose(key: str, team: str) -> Iterable[_Who]:
-    yield ("platform", "")
+def _count(days: _Days, day: int, key: str | None, team: str | None, cost: int) -> None:
+    _add(days, ("platform", ""), day, cost)
     if key:
-        yield ("key", key)
+        _add(days, ("key", key), day, cost)
     if team:
-        yield ("team", team)
+        _add(days, ("team", team), day, cost)
+
+
+def _add(days: _Days, who: _Who, day: int, cost: int) -> None:
+    """What comes to nothing is forgotten."""
+    found = days.setdefault(who, {})
+    total = found.get(day, 0) + cost
+    if total:
+        found[day] = total
+        return
+    found.pop(day, None)
+    if not found:
+        del days[who]

@@ -141,7 +141,7 @@ async def test_one_row_that_the_database_refuses_keeps_no_other_out(
         ledger.record(entry(id=f"{number:02d}", tier="x" * (65 if number == 7 else 5)))
     assert await ledger.flush()
     assert await ids(room) == [f"{number:02d}" for number in range(20) if number != 7]
-    assert b'"id":"07"' in (tmp_path / "usage" / "rejected.jsonl").read_bytes()
+    assert b'["07",' in (tmp_path / "usage" / "rejected.jsonl").read_bytes()
     assert "refuses an entry" in caplog.text
 
 

@@ -138,6 +138,16 @@ def test_a_folder_that_can_not_be_made_loses_nothing_at_first(tmp_path: Path) ->
     assert spool.held(9) == LINES[:1]
 
 
+def test_a_line_that_an_older_version_wrote_can_be_read() -> None:
+    old = (
+        b'["id-1",1790000000.0,"req-1","ann","openai_api","chat","gpt","ok",0.5,"key-1","red",null,"cloud","gpt-1",1,'
+        b'null,false,null,false,10,5,0,0,0,1000,[["cloud","gpt-1",0.25,0.0,"ok"]]]'
+    )
+    (found,), torn = entries([old])
+    assert found == entry(id="id-1", request_id="req-1")
+    assert torn == 0
+
+
 @pytest.mark.parametrize(
     ("text", "kept"),
     [("gpt", "gpt"), ("a\0b", "a\\x00b"), ("\ud800", "\\ud800"), ("x" * 300, "x" * 255), ("ümläut", "ümläut")],
