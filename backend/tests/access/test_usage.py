@@ -88,6 +88,11 @@ async def test_figures_and_filters(asked: Whole) -> None:
     assert await told(asked, "olga", group_by="day", to="2020-01-01") == []
 
 
+async def test_operators_are_told_what_waits(asked: Whole) -> None:
+    assert (await ask(asked, "olga")).json()["waiting"] == {"bytes": 0, "failing": False, "lost": 0}
+    assert "waiting" not in (await ask(asked, "ann")).json()
+
+
 async def test_pages_hold_each_row_once(asked: Whole) -> None:
     whole = await told(asked, "olga", group_by="day,team,model")
     found: list[dict[str, Any]] = []

@@ -15,7 +15,7 @@ from types import ModuleType
 import msgspec
 
 from app.accounts.store import Store
-from app.accounts.usage.report import Report, UsageQuery, report
+from app.accounts.usage.report import Report, UsageQuery, Waiting, report
 from app.accounts.usage.schemas import Entry, line
 from app.accounts.usage.spending import Rows, SpendingFigures
 from app.accounts.usage.spool import Spool
@@ -42,14 +42,6 @@ class Keeping(msgspec.Struct, frozen=True):
     retention_days: float = 90.0
     summary_days: float = 800.0
     spool_bytes: int = 2**30
-
-
-class Waiting(msgspec.Struct, frozen=True):
-    """What is not in the database yet, of all who share the folder. `lost`: calls that there was no room for."""
-
-    bytes: int
-    failing: bool
-    lost: int
 
 
 class Ledger:
@@ -108,7 +100,7 @@ class Ledger:
         rows = await self._repository()
         async with self._store.reading() as connection:
             found = await rows.report(connection, query)
-        return report(query, [tuple(row) for row in found], complete=complete)
+        return report(query, [tuple(row) for row in found], complete=complete, waiting=self.waiting())
 
     def waiting(self) -> Waiting:
         return Waiting(self._spool.measure(), self._writer.failing, self._spool.lost)

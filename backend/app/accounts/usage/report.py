@@ -79,6 +79,16 @@ class Sums(msgspec.Struct, frozen=True, kw_only=True):
 FIGURES = Sums.__struct_fields__
 
 
+class Waiting(msgspec.Struct, frozen=True):
+    """What is not in the database yet, of all who share the folder, and whether it takes nothing now. `lost`:
+    calls of this process that there was no room for.
+    """
+
+    bytes: int
+    failing: bool
+    lost: int
+
+
 class Report(msgspec.Struct, frozen=True, kw_only=True):
     """`rows`: what was grouped by, in its order, and the sums. `next`: where the next page goes on, None on the
     last. `complete`: whether all that this process has recorded is in there.
@@ -90,9 +100,12 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     rows: list[tuple[tuple[str, ...], Sums]]
     next: str | None
     complete: bool
+    waiting: Waiting
 
 
-def report(query: UsageQuery, found: list[tuple[Value | float, ...]], *, complete: bool) -> Report:
+def report(
+    query: UsageQuery, found: list[tuple[Value | float, ...]], *, complete: bool, waiting: Waiting
+) -> Report:
     """`found`: of the database, one row more than is wanted if there is one."""
     width, (first, last) = len(query.group_by), query.hours
     page = found[: query.limit]
@@ -104,6 +117,7 @@ def report(query: UsageQuery, found: list[tuple[Value | float, ...]], *, complet
         rows=[(_words(query.group_by, row[:width]), _sums(row[width:])) for row in page],
         next=_closed(page[-1][:width]) if more else None,
         complete=complete,
+        waiting=waiting,
     )
 
 

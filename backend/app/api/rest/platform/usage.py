@@ -15,6 +15,7 @@ from app.accounts.usage.report import DIMENSIONS, FIGURES, Report, UsageQuery
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.usage import dimensions, filters, period, usage
+from app.domain.roles import Right
 
 router = APIRouter(prefix="/v1/usage", tags=["Usage"])
 
@@ -68,10 +69,11 @@ async def told(request: Request, context: Context, caller: Caller, asked: Annota
     wants_csv = "text/csv" in request.headers.get("accept", "")
     if asked.format == "csv" or (asked.format is None and wants_csv):
         return _csv(report)
-    return JSON(_body(report))
+    return JSON(_body(report, all_told=caller.may(Right.SEE_REQUESTS)))
 
 
-def _body(report: Report) -> dict[str, Any]:
+def _body(report: Report, *, all_told: bool) -> dict[str, Any]:
+    """`all_told`: to somebody who may see everybody's requests."""
     return {
         "object": "usage",
         "from": _time(report.since),
@@ -83,6 +85,7 @@ def _body(report: Report) -> dict[str, Any]:
         ],
         "next": report.next,
         "complete": report.complete,
+        **({"waiting": report.waiting} if all_told else {}),
     }
 
 
