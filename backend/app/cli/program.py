@@ -11,6 +11,7 @@ from app.cli.integrations import integrations
 from app.cli.keys import keys
 from app.cli.models import models
 from app.cli.serve import serve
+from app.cli.tiers import tiers
 from app.cli.usage import usage
 
 program = typer.Typer(
@@ -51,5 +52,6 @@ program.command()(usage)
 program.add_typer(models)
 program.add_typer(integrations)
 program.add_typer(keys)
+program.add_typer(tiers)
 program.add_typer(audit)
 program.add_typer(config)
