@@ -12,7 +12,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
     `key`: the id of the virtual key that was shown. `team` and `groups`: whom it belongs to. `tier`: the limits
     that hold for it, by name. `models`: patterns of the models that it may use; none means all.
-    `line`: the ids of the keys above its key, from the top, and its own; of who comes without one, what stands above
+    `line`: the ids of the keys above its key, from the top, and its own; of who has none, what stands above
     the keys that it issues.
     `rank`: where requests have to wait, those of a higher one go first.
     """

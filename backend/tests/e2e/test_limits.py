@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from tests.servers.asking import becomes
 from tests.servers.platform_process import PlatformProcess, platform_process
-from tests.servers.raw_client import Reply, post
+from tests.servers.raw_client import Reply, get, post
 
 CONFIGURATION = """
 server: {api_key: sk-master-of-the-test}
@@ -44,3 +45,33 @@ async def test_what_a_key_below_uses_and_spends_is_its_familys(tmp_path: Path) -
             assert refused.headers["x-should-retry"] == "false"
         assert (await chat(platform, other)).status == 200
         assert platform.log().count("its requests are refused") == 1
+
+
+AWAY = """
+server: {api_key: sk-master-of-the-test}
+data_dir: data
+integrations:
+  redis: {settings: {url: "redis://127.0.0.1:1/0"}}
+  database: {settings: {url: "postgresql://nobody@127.0.0.1:1/none"}}
+limits: {processes: 2}
+tiers:
+  small:
+    rates: [{unit: requests, limit: 6}]
+default_tier: small
+budgets:
+  all: {usd: 100}
+"""
+
+
+async def test_without_redis_and_database_limits_hold_all_the_same(tmp_path: Path) -> None:
+    (tmp_path / "llm-platform.yaml").write_text(AWAY)
+    async with platform_process(tmp_path) as platform:
+        told = [await chat(platform, "sk-master-of-the-test") for _ in range(4)]
+        assert [each.status for each in told] == [200, 200, 200, 429]
+
+        async def retrying() -> bool:
+            status = (await get(platform.port, "/integrations/status", MASTER)).json()
+            states = {each["name"]: each["state"] for each in status["integrations"]}
+            return bool(states["redis"] == states["database"] == "retrying")
+
+        await becomes(retrying, 10.0)
