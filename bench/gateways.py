@@ -39,6 +39,22 @@ def upstream(*options: str) -> Iterator[Running]:
         yield up
 
 
+_LIMITED = {
+    "tiers": {
+        "bench": {
+            "rates": [
+                {"unit": "requests", "limit": 10**9},
+                {"unit": "tokens", "limit": 10**12},
+                {"unit": "concurrent", "limit": 10**6},
+            ]
+        }
+    },
+    "default_tier": "bench",
+    "budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each": "key"}},
+}
+"""Everything is counted, and nothing is ever reached."""
+
+
 @contextmanager
 def platform(
     upstream_port: int,
@@ -63,6 +79,7 @@ def platform(
             },
         },
         "usage": {"enabled": key is not None},
+        **(_LIMITED if key is not None else {}),
         "routing": {**(routing or {})},
         "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }
