@@ -87,9 +87,8 @@ class Platform:
 
         self._load = load
         self._tasks: set[asyncio.Task[None]] = set()
-        self._draining = False
+        self._started = self._draining = False
         self._drains: list[asyncio.Task[None]] = []
-        self._started = False
         self._tell_all = tell_all
         self._loaded = accepted(lambda: first or load())
         self.settings = self._loaded.settings
@@ -118,6 +117,7 @@ class Platform:
             recent=recent,
             accounts=self.accounts,
             ledger=self.ledger,
+            admission=self.admission,
         )
         self.manager.share(ApiContext, context)
         self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})

@@ -12,6 +12,7 @@ from app.accounts.usage.ledger import Ledger
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
+from app.domain.limits import Admission
 from app.inference.explanation import Explanation
 from app.inference.recent import RecentCalls
 from app.inference.router import Router
@@ -29,7 +30,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
     configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
     since the start, `recent` the last calls, `ledger` all of them, where one is kept; `explain` tells of one by
-    its id, of a principal's own where one is named.
+    its id, of a principal's own where one is named; `admission` knows the tiers.
     """
 
     router: Router
@@ -42,6 +43,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
     accounts: Accounts = msgspec.field(default_factory=without_accounts)
     ledger: Ledger | None = None
+    admission: Admission | None = None
 
     def check_serving(self, front_end: str) -> None:
         """Raises NotFound while the front-end is switched off."""

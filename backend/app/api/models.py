@@ -14,18 +14,23 @@ Port = TypeVar("Port", bound=ModelSource)
 
 def visible(context: ApiContext, principal: Principal) -> list[ModelEntry]:
     """Those that he may use."""
-    return [entry for entry in context.router.catalog.current.entries() if principal.may_use(entry.name)]
+    return [entry for entry in context.router.catalog.current.entries() if _sees(context, principal, entry.name)]
 
 
 def visible_entry(context: ApiContext, principal: Principal, name: str) -> ModelEntry:
     """What `name` means. Raises ModelNotFound, also for one that he may not use."""
-    if not principal.may_use(name):
+    if not _sees(context, principal, name):
         raise ModelNotFound(
             f"The model '{name[:200]}' does not exist. GET /v1/models lists the models that do.",
             code="model_not_found",
             param="model",
         )
     return context.router.catalog.current.entry(name)
+
+
+def _sees(context: ApiContext, principal: Principal, name: str) -> bool:
+    tier = context.admission.tier_of(principal) if context.admission is not None else None
+    return principal.may_use(name) and (tier is None or tier.may_use(name))
 
 
 def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:

@@ -5,6 +5,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from app.domain.patterns import matches
 from app.domain.principal import Principal
 from app.domain.usage import Usage
 
@@ -37,6 +38,10 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     rates: tuple[Rate, ...] = ()
     priority: int = 0
     description: str = ""
+
+    def may_use(self, model: str) -> bool:
+        """`model` as the caller names it."""
+        return not self.models or matches(self.models, model)
 
 
 class Budget(msgspec.Struct, frozen=True, kw_only=True):

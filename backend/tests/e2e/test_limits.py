@@ -56,7 +56,9 @@ integrations:
 limits: {processes: 2}
 tiers:
   small:
+    models: [demo]
     rates: [{unit: requests, limit: 6}]
+models: {other: custom_models/demo}
 default_tier: small
 budgets:
   all: {usd: 100}
@@ -68,6 +70,8 @@ async def test_without_redis_and_database_limits_hold_all_the_same(tmp_path: Pat
     async with platform_process(tmp_path) as platform:
         told = [await chat(platform, "sk-master-of-the-test") for _ in range(4)]
         assert [each.status for each in told] == [200, 200, 200, 429]
+        listed = (await get(platform.port, "/v1/models", MASTER)).json()
+        assert [each["id"] for each in listed["data"]] == ["demo"]  # what its tier may not use is not told either
 
         async def retrying() -> bool:
             status = (await get(platform.port, "/integrations/status", MASTER)).json()

@@ -12,7 +12,6 @@ import msgspec
 from app.domain.errors import PermissionDenied
 from app.domain.events import EventStream
 from app.domain.limits import Admission, Estimate, Reservation, Tier
-from app.domain.patterns import matches
 from app.domain.usage import Usage
 from app.inference.call import Call
 from app.inference.estimate import estimate, settled
@@ -52,7 +51,7 @@ class Admit:
 
 
 def _check_model(tier: Tier, model: str) -> None:
-    if tier.models and not matches(tier.models, model):
+    if not tier.may_use(model):
         raise PermissionDenied(
             f"The tier '{tier.name}' may not use the model '{model[:200]}'.",
             code="model_not_allowed",
