@@ -77,7 +77,10 @@ class Accounts:
                 self._digests = await asyncio.to_thread(self._load_digests)
             except (OSError, ValueError) as error:
                 if not self._complained:
-                    logger.error("the secret behind the keys can be neither read nor made: %s", error)
+                    logger.error(
+                        "the secret behind the keys can be neither read nor made: %s; set LLM_PLATFORM_KEY_SECRET",
+                        error,
+                    )
                 self._complained = True
                 raise Unavailable(
                     "The platform's secret for keys is not to be had; its log tells why.",

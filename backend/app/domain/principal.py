@@ -3,7 +3,7 @@
 import msgspec
 
 from app.domain.patterns import matches
-from app.domain.roles import RIGHTS, Right
+from app.domain.roles import Right, rights_of
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,7 +35,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return f"key:{self.line[0]}" if self.line else self.id
 
     def may(self, right: Right) -> bool:
-        return any(right in RIGHTS.get(role, ()) for role in self.roles)
+        return right in rights_of(self.roles)
 
     def may_use(self, model: str) -> bool:
         """`model` as the caller names it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Literal, get_args
 
 Role = Literal["viewer", "user", "operator", "admin"]
@@ -35,4 +36,9 @@ RIGHTS: Mapping[str, frozenset[Right]] = {
 
 def rights_of(roles: Iterable[str]) -> frozenset[Right]:
     """A name that is no role gives none."""
+    return _rights_of(frozenset(roles))
+
+
+@lru_cache(maxsize=256)
+def _rights_of(roles: frozenset[str]) -> frozenset[Right]:
     return frozenset[Right]().union(*(RIGHTS.get(role, ()) for role in roles))

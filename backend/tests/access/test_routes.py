@@ -45,3 +45,5 @@ async def test_no_host_opens_a_route(whole: Whole, host: str) -> None:
     for route, right in ROUTES.items():
         if route.split(" ")[0] in {"GET", "POST", "DELETE", "PATCH"} and right is not None:
             assert (await ask_rest(whole, route, {"Host": host})).status == 401, route
+        elif route.startswith(("GraphQL Query", "GraphQL Mutation")):
+            assert await ask(whole, route, {"Host": host}) == STRANGER, route

@@ -171,7 +171,10 @@ class KeyDirectory:
         self._known.take(news.known)
         self._version = None if older else news.version
         if news.others and not self._others:
-            logger.error("some keys were made with another key secret than this one, and can't be told here")
+            logger.error(
+                "some keys were made with another key secret than this one, and can't be told here: "
+                "set LLM_PLATFORM_KEY_SECRET to what it was, or delete them"
+            )
         if news.others is not None:
             self._others = news.others
 
