@@ -32,8 +32,9 @@ Proceed = Callable[[Call], Awaitable[EventStream]]
 
 
 class Flight:
-    """`first` reads for the caller who asked. `most_bytes`: the longest answer that may be kept. `landed` is given
-    one that is whole, and may take its time. `gone` is told, once or more, that nobody may join any longer.
+    """To be joined first by the caller whose `call` it is. `most_bytes`: the longest answer that may be kept.
+    `landed` is given one that is whole, and may take its time. `gone` is told, once or more, that nobody may join
+    any longer.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Flight:
         self._landed = landed
         self._gone = gone
         self._readers: list[Reader] = []
-        self.first = self._payer = self.join(call)
+        self._payer = call
         self._charged = False
         self._log: list[tuple[StreamEvent, int]] = []  # each with where it ends, in bytes of the answer
         self._dropped = 0
@@ -91,18 +92,20 @@ class Flight:
         """The reader has the whole answer, or knows how it failed."""
         if not self._charged:
             self._charged = True
-            self._charge(reader)
+            self._charge(reader.call)
 
     def leave(self, reader: "Reader") -> None:
         """The reader wants no more. With the last one the upstream is closed."""
         if reader not in self._readers:
             return
         self._readers.remove(reader)
+        if self._readers and reader.call is self._payer and not self._charged:
+            self._charge(self._readers[0].call)
+        if self.ended:
+            return
         if self._readers:
-            if reader is self._payer and not self._charged:
-                self._charge(self._readers[0])
             self._furthest = max(each.read_bytes for each in self._readers)
-        elif not self.ended:
+        else:
             self._gone(self)
             self._task.cancel()
 
@@ -111,10 +114,9 @@ class Flight:
         if not self._readers and not self.ended:
             await asyncio.wait({self._task})
 
-    def _charge(self, reader: "Reader") -> None:
-        self._payer.call.cache_status, reader.call.cache_status = "coalesced", "miss"
-        self._payer = reader
-        noted, call = self.call, reader.call
+    def _charge(self, call: Call) -> None:
+        self._payer.cache_status, call.cache_status = "coalesced", "miss"
+        self._payer, noted = call, self.call
         call.attempts, call.considered, call.prompt = noted.attempts, noted.considered, noted.prompt
 
     async def _run(self) -> None:
@@ -157,6 +159,9 @@ class Flight:
     ) -> None:
         for done in call.at_end:
             done(error, usage)
+        # Without circles it is gone as soon as its readers are, and the garbage collector has nothing to look for.
+        call.queued = None
+        call.at_end.clear()
 
     def _add(self, event: StreamEvent) -> None:
         self._bytes += size_of(event)
@@ -164,7 +169,7 @@ class Flight:
         if self._whole and self._bytes > self._most_bytes:
             self._whole = False
             self._gone(self)
-        if not self._whole and self.call.stream:
+        if not self._whole:
             self._drop()
         self._wake()
 
@@ -180,8 +185,7 @@ class Flight:
 
     @property
     def _far_ahead(self) -> bool:
-        """An answer that does not stream is here already."""
-        return self.call.stream and self._bytes - self._furthest >= READ_AHEAD
+        return self._bytes - self._furthest >= READ_AHEAD
 
     def _end(self, error: Exception | None) -> None:
         self.ended, self.error = True, error
@@ -192,8 +196,8 @@ class Flight:
             reader.wake()
 
     def _queued(self, ahead: int) -> None:
-        if (tell := self._payer.call.queued) is not None:
-            tell(ahead)
+        if self._payer.queued is not None:
+            self._payer.queued(ahead)
 
 
 class Reader:

@@ -195,10 +195,11 @@ class Recorded:
             if type(event) is Finished:
                 self._finish(event)
         except BaseException as error:
-            verdict = self._verdict(error)
-            if verdict is error:
+            # A name for `error` here would be a circle, through its traceback, at the end of every stream.
+            other = self._verdict(error)
+            if other is None:
                 raise
-            raise verdict from error
+            raise other from error
         if type(event) is Opaque:
             self._frames += event.data.count(b"\ndata:") + 1
             if event.last:
@@ -212,23 +213,25 @@ class Recorded:
                 self._unfinished = True
         return event
 
-    def _verdict(self, error: BaseException) -> BaseException:
-        """What the caller is to hear of the end, or of what broke the stream off; the call is recorded with it."""
-        verdict = error
+    def _verdict(self, error: BaseException) -> PlatformError | None:
+        """What the caller is to hear instead of `error`, the end of the stream or what broke it off; None for
+        `error` itself. The call is recorded with it.
+        """
+        other: PlatformError | None = None
         if isinstance(error, StopAsyncIteration):
             if not self._unfinished:
                 self._end(None)
-                return error
-            verdict = ProviderProtocolError(
+                return None
+            other = ProviderProtocolError(
                 f"'{self._provider()}' stopped in the middle of its answer.", provider=self._provider()
             )
         elif isinstance(error, Exception) and not isinstance(error, PlatformError):
             logger.exception("call %s: defect in integration '%s'", self._call.id, self._provider())
-            verdict = UpstreamError(
+            other = UpstreamError(
                 f"The integration '{self._provider()}' failed unexpectedly.", provider=self._provider()
             )
-        self._end(verdict)
-        return verdict
+        self._end(other or error)
+        return other
 
     def _finish(self, event: Finished) -> None:
         self._unfinished = False

@@ -56,14 +56,14 @@ class AnswerCache:
             if flight is not None:
                 call.cache_status = "coalesced"
                 return await _begun(flight.join(call))
-        return await _begun(self._asked(key, call, entry, policy, proceed).first)
+        call.cache_status = "miss"
+        return await _begun(self._asked(key, call, entry, policy, proceed).join(call))
 
     def _asked(self, key: str, call: Call, entry: ModelEntry, policy: CachePolicy, proceed: Proceed) -> Flight:
-        call.cache_status = "miss"
         keep = partial(self._keep, key, entry.name, policy.ttl)
         flight = Flight(call, proceed, self._answers.most_bytes, keep, partial(self._forget, key))
         if policy.coalesce:
-            self._flights.setdefault(key, flight)
+            self._flights[key] = flight
         return flight
 
     async def _keep(self, key: str, name: str, ttl: float, call: Call, events: list[StreamEvent]) -> None:

@@ -50,6 +50,10 @@ def test_check_of_a_good_file() -> None:
             "llm-platform.yaml:2: integrations.mine.dependencies: no integration 'mein'; did you mean 'mine'?",
         ),
         (
+            "log_level: info\ncache: {store: redis}\nintegrations: {redis: {enabled: false}}",
+            "llm-platform.yaml:2: cache.store: no integration of the kind 'redis' is enabled: set REDIS_URL",
+        ),
+        (
             "integrations:\n  one:\n    kind: ollama\n    settings:\n      num_ctxt: 4",
             "llm-platform.yaml:5: integrations.one.settings: unknown field 'num_ctxt'; did you mean 'num_ctx'?",
         ),

@@ -15,7 +15,7 @@ from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
 from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
-from app.inference.policy import CachePolicy, ModelPolicy
+from app.inference.policy import BreakerPolicy, CachePolicy, ModelPolicy, RoutingPolicy
 from app.inference.router import Router
 from app.inference.routes import ConfiguredModel, Route, Routing
 from app.inference.stages.account import Account, CallRecord
@@ -87,7 +87,10 @@ class Room:
             "plain": ConfiguredModel(routes=routes),
             "spare": ConfiguredModel(routes=spare),
         }
-        self.catalog.rebuild(Routing(models=models, price=lambda *_: Price(input=1.0, output=1.0)))
+        never_out = RoutingPolicy(breaker=BreakerPolicy(failures=0))
+        self.catalog.rebuild(
+            Routing(models=models, policy=never_out, price=lambda *_: Price(input=1.0, output=1.0))
+        )
 
     async def ask(self, call: Call | None = None) -> list[StreamEvent]:
         """The whole answer, when it is put away if it is to be."""

@@ -51,6 +51,8 @@ async def test_what_the_record_of_each_says() -> None:
     assert (miss.cost, again.cost) == (5 / 1e6, None)
     assert [each.meant for each in room.records] == ["a configured model"] * 2
     assert (hit.answered_by, again.outcome, again.tried) == ("cache", "ok", ())
+    (target,) = room.catalog.current.entry("m").targets
+    assert target.vitals.tokens.value(asyncio.get_running_loop().time()) == USAGE.total_tokens  # once
 
 
 async def test_an_answer_has_its_time() -> None:
@@ -204,6 +206,9 @@ async def test_a_shared_store_has_what_another_process_put_there() -> None:
     one, other = Room(provider, shared=store), Room(provider, shared=store)
     assert (await one.ask(), await other.ask()) == (HELLO, HELLO)
     assert (one.told, other.told, len(provider.exchanges)) == (["miss"], ["hit"], 1)
+    assert store.asked == 3
+    await asyncio.gather(one.ask(asking(b'{"seed":1}')), one.ask(asking(b'{"seed":1}')))
+    assert one.told[1:] == ["miss", "coalesced"]
     assert one.memory.size == 0
 
 

@@ -1,15 +1,17 @@
 """Equal requests at the same time: one upstream request, whoever comes, leaves, or reads slowly."""
 
 import asyncio
+import traceback
 from collections.abc import Callable
 from contextlib import aclosing
 
 import pytest
 
-from app.domain.errors import DeadlineExceeded, Overloaded, PlatformError, UpstreamUnavailable
-from app.domain.events import EventStream, Opaque, StreamEvent, TextDelta
+from app.domain.errors import DeadlineExceeded, PlatformError, UpstreamUnavailable
+from app.domain.events import EventStream, StreamEvent, TextDelta
 from app.domain.usage import Usage
-from app.inference.caching.flight import HELD, READ_AHEAD
+from app.inference.caching.flight import Flight
+from app.inference.call import Call
 from app.inference.policy import CachePolicy
 from app.testing.providers import ScriptedProvider, Step
 from tests.unit.inference.caching.room import ANN, BOB, FRAMES, HELLO, USAGE, Room, asking, settle
@@ -237,101 +239,6 @@ async def test_a_wait_in_line_is_told_to_the_one_who_asked() -> None:
     assert room.idle()
 
 
-PIECE = 8 * 1024
-LONG: list[StreamEvent] = [Opaque("f", bytes([number]) * PIECE) for number in range(200)]  # 1.6 MiB
-MUST_NOT_BE_KEPT = 128 * 1024
-
-
-class Counted(ScriptedProvider):
-    """Yields LONG. `given`: how many pieces were taken from it."""
-
-    given = 0
-
-    async def chat(self, exchange: object) -> EventStream:
-        stream = await super().chat(exchange)  # type: ignore[arg-type]
-        provider = self
-
-        class Counting:
-            def __aiter__(self) -> "Counting":
-                return self
-
-            async def __anext__(self) -> StreamEvent:
-                event = await stream.__anext__()
-                provider.given += 1
-                return event
-
-            async def aclose(self) -> None:
-                await stream.aclose()
-
-        return Counting()
-
-
-@pytest.mark.parametrize("most_bytes", [MUST_NOT_BE_KEPT, 1 << 22])
-async def test_the_upstream_waits_for_a_reader_that_is_alone(most_bytes: int) -> None:
-    provider = Counted(LONG)
-    room = Room(provider, most_bytes=most_bytes)
-    async with aclosing(await room.router.open(asking())) as stream:
-        for number in range(len(LONG)):
-            assert await anext(aiter(stream)) == LONG[number]
-            await settle()
-            assert (provider.given - number) * PIECE <= READ_AHEAD + 2 * PIECE
-    assert provider.given == len(LONG)
-
-
-async def test_a_slow_reader_holds_up_nobody_and_is_let_go_when_it_is_too_far_behind() -> None:
-    provider = Counted(LONG)
-    room = Room(provider, most_bytes=MUST_NOT_BE_KEPT)
-    slow = await room.router.open(asking(id="slow"))
-    fast = asyncio.create_task(room.ask(asking(id="fast")))
-    assert await anext(aiter(slow)) == LONG[0]
-    assert await fast == LONG
-    with pytest.raises(Overloaded, match="read too slowly"):
-        await anext(aiter(slow))
-    await slow.aclose()
-    told = {each.id: (each.outcome, each.cached) for each in room.records}
-    assert told == {"fast": ("ok", None), "slow": ("unavailable", "coalesced")}
-    assert room.idle()
-
-
-async def test_a_reader_that_is_a_little_behind_gets_everything() -> None:
-    provider = Counted(LONG)
-    room = Room(provider, most_bytes=MUST_NOT_BE_KEPT)
-    behind = (HELD - READ_AHEAD) // PIECE - 1
-    slow, fast = [await room.router.open(asking()) for _ in range(2)]
-    for number in range(behind):
-        assert await anext(aiter(fast)) == LONG[number]
-    for number in range(behind, len(LONG)):
-        assert await anext(aiter(fast)) == LONG[number]
-        assert await anext(aiter(slow)) == LONG[number - behind]
-    assert [event async for event in slow] == LONG[-behind:]
-    assert [event async for event in fast] == []
-
-
-async def test_an_answer_that_may_be_kept_waits_for_the_slowest() -> None:
-    provider = Counted(LONG)
-    room = Room(provider, most_bytes=1 << 22)
-    slow = await room.router.open(asking())
-    assert await room.ask() == LONG
-    assert [event async for event in slow] == LONG
-
-
-async def test_nobody_joins_an_answer_whose_beginning_is_gone() -> None:
-    provider = Counted(LONG)
-    room = Room(provider, most_bytes=MUST_NOT_BE_KEPT)
-    async with aclosing(await room.router.open(asking())) as first:
-        for _ in range(50):
-            await anext(aiter(first))
-        assert await room.ask() == LONG
-        assert len(provider.exchanges) == 2
-
-
-async def test_a_large_answer_that_does_not_stream_is_everybodys() -> None:
-    large: list[StreamEvent] = [Opaque("f", b"x" * (2 * HELD), whole=True), HELLO[-1]]
-    room = Room(ScriptedProvider(large), most_bytes=MUST_NOT_BE_KEPT)
-    assert await asyncio.gather(*(room.ask(asking(stream=False)) for _ in range(5))) == [large] * 5
-    assert room.told.count("miss") == 1
-
-
 async def test_a_pump_that_is_ended_from_outside_leaves_nobody_waiting() -> None:
     provider = Held()
     provider.begin.set()
@@ -344,6 +251,103 @@ async def test_a_pump_that_is_ended_from_outside_leaves_nobody_waiting() -> None
     with pytest.raises(PlatformError, match="being stopped"):
         await reading
     assert (provider.closed, room.idle()) == (1, True)
+
+
+class SlowToClose(ScriptedProvider):
+    """Takes until `may_close` to let go of a stream."""
+
+    def __init__(self, *scripts: list[Step]) -> None:
+        super().__init__(*scripts)
+        self.may_close = asyncio.Event()
+
+    async def chat(self, exchange: object) -> EventStream:
+        stream = await super().chat(exchange)  # type: ignore[arg-type]
+        provider = self
+
+        class Closing:
+            def __aiter__(self) -> "Closing":
+                return self
+
+            async def __anext__(self) -> StreamEvent:
+                return await stream.__anext__()
+
+            async def aclose(self) -> None:
+                await provider.may_close.wait()
+                await stream.aclose()
+
+        return Closing()
+
+
+@pytest.mark.parametrize("begun", [False, True], ids=["before the first event", "in mid-answer"])
+async def test_leaving_is_over_when_the_upstream_is_closed_and_nobody_joins_one_that_is_given_up(
+    begun: bool,
+) -> None:
+    provider = SlowToClose([*HELLO[: 1 if begun else 0], asyncio.Event()], [*HELLO])
+    room = Room(provider)
+    leaving = asyncio.create_task(room.ask())
+    await settle()
+    leaving.cancel()
+    await settle()
+    assert not leaving.done()
+    assert await _first(room) == HELLO[0]
+    provider.may_close.set()
+    await asyncio.wait({leaving})
+    assert len(provider.exchanges) == 2
+
+
+async def _first(room: Room) -> StreamEvent:
+    return await anext(aiter(await room.router.open(asking())))
+
+
+async def test_one_that_ends_takes_no_other_with_it() -> None:
+    provider = ScriptedProvider([begin := asyncio.Event(), *HELLO], HELLO)
+    room = Room(provider)
+    first = asyncio.create_task(room.ask(asking(cache_control="no-cache")))
+    await settle()
+    await room.ask(asking(cache_control="no-cache"))
+    assert (len(provider.exchanges), first.done()) == (2, False)
+    begin.set()
+    assert await first == HELLO
+    assert room.cache._flights == {}
+
+
+async def test_who_has_read_the_frames_with_the_end_is_charged_there_and_then() -> None:
+    provider = Held(FRAMES)
+    provider.begin.set()
+    provider.go.set()
+    room = Room(provider)
+    slow, fast = [await room.router.open(asking(id=name)) for name in ("slow", "fast")]
+    for _ in FRAMES:
+        await anext(aiter(fast))
+    assert [(each.id, each.cached, each.cost) for each in room.records] == [("fast", None, COST)]
+    assert [event async for event in slow] == FRAMES
+    assert [(each.id, each.cached, each.cost) for each in room.records[1:]] == [("slow", "coalesced", None)]
+
+
+async def test_a_failure_told_to_many_does_not_grow() -> None:
+    provider = ScriptedProvider([go := asyncio.Event(), UpstreamUnavailable("down")])
+    room = Room(provider)
+    tasks = [asyncio.create_task(room.ask()) for _ in range(30)]
+    await settle()
+    go.set()
+    (error, *_) = await asyncio.gather(*tasks, return_exceptions=True)
+    assert isinstance(error, UpstreamUnavailable)
+    assert len(list(traceback.walk_tb(error.__traceback__))) < 20
+
+
+async def test_what_waits_for_the_end_of_a_call_hears_of_it_also_when_it_never_began() -> None:
+    heard: list[BaseException | None] = []
+
+    async def proceed(call: Call) -> EventStream:
+        call.at_end.append(lambda error, usage: heard.append(error))
+        raise UpstreamUnavailable("down")
+
+    async def keep(call: Call, events: list[StreamEvent]) -> None:
+        raise AssertionError
+
+    with pytest.raises(UpstreamUnavailable):
+        await Flight(asking(), proceed, 0, keep, lambda flight: None).join(asking()).begun()
+    assert [str(error) for error in heard] == ["down"]
 
 
 async def test_nothing_is_left_behind() -> None:

@@ -23,7 +23,7 @@ steps = st.lists(
     ),
     max_size=60,
 )
-sizes = st.lists(st.integers(1, 150), min_size=1, max_size=12)
+sizes = st.lists(st.integers(1, 150) | st.integers(250, 350), min_size=1, max_size=12)
 
 
 class Upstream(ScriptedProvider):
