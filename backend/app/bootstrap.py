@@ -29,9 +29,11 @@ from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
 from app.domain.ports import Cache, ModelSource, ScriptRunner, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
+from app.idempotency import once_of
 from app.identifying import Authenticators, digests
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
+from app.inference.call import Call, Stage
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
@@ -43,6 +45,7 @@ from app.inference.stages.admit import Admit
 from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
+from app.inference.stages.known import answer_known
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.limiting import admission, apply
@@ -91,8 +94,7 @@ class Platform:
         self._drains: list[asyncio.Task[None]] = []
         self._tell_all = tell_all
         self._loaded = accepted(lambda: first or load())
-        self.settings = self._loaded.settings
-        self._began_with = self.settings
+        self.settings = self._began_with = self._loaded.settings
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         self.accounts = Accounts(lambda: self.manager.providing(SqlDatabase), digests(self.settings))
         self.ledger = self._make_ledger()
@@ -115,6 +117,7 @@ class Platform:
             explain=self._explainer,
             tally=tally,
             recent=recent,
+            once=once_of(lambda: self.settings, self.manager),
             accounts=self.accounts,
             ledger=self.ledger,
             admission=self.admission,
@@ -130,9 +133,8 @@ class Platform:
         account = Account(sinks, [tally.began])
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
         cache = AnswerCache(catalog, self._answers)
-        return Router(
-            catalog, call_stages=[account, check_models, admit, cache, Guard(catalog)], attempt_stages=[keep_time]
-        )
+        stages: list[Stage[Call]] = [account, check_models, admit, answer_known, cache, Guard(catalog)]
+        return Router(catalog, call_stages=stages, attempt_stages=[keep_time])
 
     def _make_ledger(self) -> Ledger | None:
         """None where nothing is to be kept, or there is no database for it."""

@@ -4,7 +4,7 @@ Their classes are imported, but nothing is started.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from pydantic import ValidationError
 
@@ -40,7 +40,7 @@ async def problems_with(loaded: LoadedSettings, running: LoadedSettings | None =
 
 
 def _strangers(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> Iterator[Problem]:
-    """Names of integrations that are none, and a cache without what it is to be kept in."""
+    """Names of integrations that are none, and a store that is none."""
     settings, known = loaded.settings, [config.name for config in configs]
     for name, model in settings.models.items():
         for index, target in enumerate(model.targets):
@@ -51,12 +51,18 @@ def _strangers(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> 
         for dependency in integration.dependencies:
             if dependency not in known:
                 yield _stranger(loaded, ("integrations", name, "dependencies"), dependency, known)
-    store: FieldPath = ("cache", "store")
-    if settings.cache.store == "redis" and not any(
-        each.enabled and each.effective_kind == "redis" for each in configs
-    ):
-        message = "no integration of the kind 'redis' is enabled: set REDIS_URL"
-        yield Problem(_where(loaded, store), written(store), message)
+    yield from _missing_stores(loaded, {each.effective_kind for each in configs if each.enabled})
+
+
+def _missing_stores(loaded: LoadedSettings, enabled: Container[str]) -> Iterator[Problem]:
+    """`enabled`: kinds of integrations."""
+    wanted = {"cache": loaded.settings.cache.store, "idempotency": loaded.settings.idempotency.store}
+    for section, kind in wanted.items():
+        if kind in ("redis", "database") and kind not in enabled:
+            path: FieldPath = (section, "store")
+            message = f"no integration of the kind '{kind}' is enabled"
+            hint = ": set REDIS_URL" if kind == "redis" else ""
+            yield Problem(_where(loaded, path), written(path), message + hint)
 
 
 def _stranger(loaded: LoadedSettings, path: FieldPath, name: str, known: Sequence[str]) -> Problem:

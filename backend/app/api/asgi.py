@@ -17,6 +17,7 @@ CLOSES_ITSELF = "closes_itself"
 """What takes a WebSocket sets this in its scope's `state` when it closes it itself as the platform stops, once all
 that is under way has ended. Others are closed by the server at once."""
 
+REPLAYED = (b"idempotent-replayed", b"true")
 JSON_TYPE = (b"content-type", b"application/json")
 
 
@@ -94,8 +95,8 @@ async def deny_websocket(send: Send, error: PlatformError) -> None:
 
 
 def error_headers(error: PlatformError) -> Headers:
-    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread; and not to try
-    again what waiting does not mend.
+    """Retry-After in whole seconds, rounded up; `connection: close` when the body was left unread; not to try
+    again what waiting does not mend; and that the error is told again.
     """
     headers: Headers = []
     if error.retry_after is not None:
@@ -104,6 +105,8 @@ def error_headers(error: PlatformError) -> Headers:
         headers.append((b"connection", b"close"))
     elif isinstance(error, BudgetExceeded):
         headers.append((b"x-should-retry", b"false"))  # OpenAI's and Anthropic's clients obey it
+    if error.replayed:
+        headers.append(REPLAYED)
     return headers
 
 

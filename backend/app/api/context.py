@@ -14,6 +14,7 @@ from app.core.integration_framework import IntegrationManager
 from app.domain.errors import NotFound
 from app.domain.limits import Admission
 from app.inference.explanation import Explanation
+from app.inference.once.once import Once, in_memory
 from app.inference.recent import RecentCalls
 from app.inference.router import Router
 from app.inference.tally import Tally
@@ -30,7 +31,8 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
     configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
     since the start, `recent` the last calls, `ledger` all of them, where one is kept; `explain` tells of one by
-    its id, of a principal's own where one is named; `admission` knows the tiers.
+    its id, of a principal's own where one is named; `admission` knows the tiers; `once` opens what carries an
+    Idempotency-Key.
     """
 
     router: Router
@@ -41,6 +43,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     explain: Explain = _nothing_known
     tally: Tally = msgspec.field(default_factory=Tally)
     recent: RecentCalls = msgspec.field(default_factory=RecentCalls)
+    once: Once = msgspec.field(default_factory=in_memory)
     accounts: Accounts = msgspec.field(default_factory=without_accounts)
     ledger: Ledger | None = None
     admission: Admission | None = None

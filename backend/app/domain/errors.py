@@ -5,7 +5,8 @@
     │   ├── ContextLengthExceeded     the prompt does not fit the model
     │   ├── ContentRefused            the provider's content policy forbids the request
     │   ├── UnsupportedFeature        the model or provider cannot do what was asked
-    │   └── PayloadTooLarge           the body is over the limit
+    │   ├── PayloadTooLarge           the body is over the limit
+    │   └── IdempotencyKeyReused      its Idempotency-Key stands for another request
     ├── Unauthenticated           no credential, or one that is not known
     ├── PermissionDenied          known, but not allowed
     ├── NotFound
@@ -57,10 +58,13 @@ class ErrorKind(StrEnum):
 
 
 class PlatformError(Exception):
-    """The root. `retryable` says whether the same request may succeed on another try or target."""
+    """The root. `retryable` says whether the same request may succeed on another try or target. `replayed`: it is
+    told again, to a request with the Idempotency-Key of the one that it was first told to.
+    """
 
     kind: ErrorKind = ErrorKind.UNKNOWN
     retryable: bool = False
+    replayed: bool = False
 
     def __init__(
         self,
@@ -102,6 +106,10 @@ class UnsupportedFeature(InvalidRequest):
 
 
 class PayloadTooLarge(InvalidRequest):
+    pass
+
+
+class IdempotencyKeyReused(InvalidRequest):
     pass
 
 

@@ -142,6 +142,25 @@ class Cache(Protocol):
 
 
 @runtime_checkable
+class ClaimStore(Protocol):
+    """Keeps under a key what one process puts there first, for so many seconds, and shares it with all others. Of
+    several who claim a key at the same time one gets it.
+
+    Every method raises UpstreamError when the store does not answer: what was asked for may be done all the same.
+    """
+
+    async def claim(self, key: str, mark: bytes, seconds: float) -> bytes | None:
+        """Put `mark` there if there is nothing, and return None; else return what is there."""
+        ...
+
+    async def exchange(self, key: str, mark: bytes, value: bytes | None, seconds: float = 0.0) -> bool:
+        """Put `value` in the place of `mark`, for so many seconds from now; None clears it. False where `mark` is
+        not there.
+        """
+        ...
+
+
+@runtime_checkable
 class ScriptRunner(Protocol):
     """Runs a Lua script where the platform's processes keep what they count together: all of it or nothing, in one
     round trip. The script sees KEYS and ARGV as Redis has it; it returns integers, bytes, and lists of them.

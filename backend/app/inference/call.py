@@ -7,7 +7,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 
-from app.domain.events import EventStream
+from app.domain.errors import PlatformError
+from app.domain.events import EventStream, StreamEvent
 from app.domain.exchange import Encoded
 from app.domain.limits import Standing
 from app.domain.models import ModelInfo
@@ -21,7 +22,7 @@ from app.inference.vitals import Vitals
 AtEnd = Callable[[BaseException | None, Usage | None], None]
 Operation = Literal["chat", "text_completion", "embeddings"]
 CacheControl = Literal["no-cache", "no-store"]
-CacheStatus = Literal["hit", "miss", "coalesced"]
+CacheStatus = Literal["hit", "miss", "coalesced", "replayed"]
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +93,9 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
     `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
     that it has. `charged`: the limits that it counted against, `standings`: what is left of them. `cache_status`
-    where the model has a cache: "hit", a kept answer; "coalesced", another call's on its way; "miss", its own.
+    where the model has a cache: "hit", a kept answer; "coalesced", another call's on its way; "miss", its own;
+    "replayed", that of an earlier request with its Idempotency-Key. `known`: what it is to be told, where that is
+    known before anybody is asked.
     """
 
     id: str
@@ -115,6 +118,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     meant: str | None = None
     policy: ModelPolicy | None = None
     cache_status: CacheStatus | None = None
+    known: Sequence[StreamEvent] | PlatformError | None = None
     charged: tuple[str, ...] = ()
     standings: Sequence[Standing] = ()
     _request: Any = None
@@ -132,7 +136,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
         return self.attempts[-1].target.integration if self.attempts else "cache"
 
     @property
-    def cached(self) -> Literal["hit", "coalesced"] | None:
+    def cached(self) -> Literal["hit", "coalesced", "replayed"] | None:
         """Set when no provider was asked for it."""
         return None if self.cache_status == "miss" else self.cache_status
 

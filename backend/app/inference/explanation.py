@@ -68,9 +68,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     the order in which they were sent, the one that answered last. `prompt`: its length in tokens, where it was
     looked at because it might not fit.
 
-    `outcome`: ok, cancelled, or the kind of the error. `cached`: hit or coalesced, where no provider was asked.
-    `charged`: the limits that it counted against. `cost` in US dollars, null where no price is known. `started_at`
-    in Unix seconds.
+    `outcome`: ok, cancelled, or the kind of the error. `cached`: hit, coalesced or replayed, where no provider was
+    asked. `charged`: the limits that it counted against. `cost` in US dollars, null where no price is known.
+    `started_at` in Unix seconds.
     """
 
     id: str

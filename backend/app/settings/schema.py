@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from app.settings.auth import AuthSettings
+from app.settings.idempotency import IdempotencySettings
 from app.settings.prices import PriceSettings
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, RoutingSettings
@@ -189,6 +190,7 @@ class Settings(Section):
     aliases: dict[str, str] = Field(default={}, description="Further names of models: `name: model`.")
     routing: RoutingSettings = RoutingSettings()
     cache: CacheSettings = CacheSettings()
+    idempotency: IdempotencySettings = IdempotencySettings()
     usage: UsageSettings = UsageSettings()
     prices: dict[str, PriceSettings] = Field(
         default={}, description="Prices of models by name, `integration/model` or a pattern with `*`."

@@ -26,6 +26,7 @@ from app.inference.routes import Routing
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
+from app.inference.stages.known import answer_known
 from app.testing.providers import ScriptedProvider
 from tests.servers.routing import ONE_TRY
 from tests.servers.serving import serving
@@ -81,7 +82,7 @@ async def gateway(
     explained = Explained()
     account = Account([records.append, explained], [calls.append])
     cache = AnswerCache(catalog, Answers(MemoryCache(1 << 20), 1 << 20))
-    router = Router(catalog, call_stages=[account, *stages, cache], attempt_stages=[keep_time])
+    router = Router(catalog, call_stages=[account, *stages, answer_known, cache], attempt_stages=[keep_time])
     context = ApiContext(
         router=router,
         manager=manager,

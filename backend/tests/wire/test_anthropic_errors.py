@@ -24,6 +24,7 @@ _WANT = {
     "ContextLengthExceeded": (400, "invalid_request_error"),
     "ContentRefused": (400, "invalid_request_error"),
     "UnsupportedFeature": (400, "invalid_request_error"),
+    "IdempotencyKeyReused": (422, "invalid_request_error"),
     "PayloadTooLarge": (413, "request_too_large"),
     "Unauthenticated": (401, "authentication_error"),
     "PermissionDenied": (403, "permission_error"),

@@ -24,6 +24,7 @@ _WANT = {
     "ContextLengthExceeded": (400, "invalid_request_error", "context_length_exceeded", None),
     "ContentRefused": (400, "invalid_request_error", "content_policy_violation", None),
     "UnsupportedFeature": (400, "invalid_request_error", "unsupported_feature", None),
+    "IdempotencyKeyReused": (422, "invalid_request_error", "idempotency_key_reused", None),
     "PayloadTooLarge": (413, "invalid_request_error", "request_too_large", None),
     "Unauthenticated": (401, "invalid_request_error", "invalid_api_key", None),
     "PermissionDenied": (403, "invalid_request_error", "permission_denied", None),

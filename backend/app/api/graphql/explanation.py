@@ -55,7 +55,7 @@ class RequestExplanation:
     attempts: list[UpstreamAttempt]
     status: str
     error: str | None
-    cached: str | None = strawberry.field(description="hit or coalesced, where no provider was asked.")
+    cached: str | None = strawberry.field(description="hit, coalesced or replayed, where no provider was asked.")
     charged: list[str] = strawberry.field(description="The limits that it counted against.")
     usage: TokenUsage | None
     cost: float | None

@@ -124,7 +124,7 @@ class GenerationRequest:
     provider: str | None = strawberry.field(description="The integration that was asked last.")
     front_end: str
     attempts: int
-    cached: str | None = strawberry.field(description="hit or coalesced, where no provider was asked.")
+    cached: str | None = strawberry.field(description="hit, coalesced or replayed, where no provider was asked.")
     started_at: datetime
     duration_ms: float
     first_event_ms: float | None = strawberry.field(description="From the start to the first piece of the answer.")

@@ -68,5 +68,10 @@ def _dialects() -> Mapping[str, Dialect]:
 
 def _endpoint(path: str, dialect: Dialect, context: ApiContext) -> InferenceEndpoint:
     return InferenceEndpoint(
-        path, dialect, context.router.open, context.policy, partial(context.check_serving, dialect.name)
+        path,
+        dialect,
+        context.router.open,
+        context.policy,
+        partial(context.check_serving, dialect.name),
+        partial(context.once.open, context.router.open),
     )

@@ -21,6 +21,7 @@ _EXPOSED = (
     "x-llm-overhead-ms",
     "x-llm-queue-ms",
     "x-llm-cache",
+    "idempotent-replayed",
     "retry-after",
 )
 

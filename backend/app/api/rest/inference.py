@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from app.api.access import check_access
 from app.api.asgi import (
     JSON_TYPE,
+    REPLAYED,
     ClientGone,
     Headers,
     error_headers,
@@ -27,6 +28,7 @@ from app.api.asgi import (
     send_json,
 )
 from app.api.cache_control import cache_control
+from app.api.idempotency_key import OpenCall, OpenOnce, opening
 from app.api.lane import Lane, lane_of
 from app.api.leaving import UntilDisconnect
 from app.api.limit_headers import openai_headers
@@ -92,16 +94,20 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class InferenceEndpoint:
-    """POST only. `open_call` is the router's; `serving` says whether the front-end is switched on."""
+    """POST only. `open_call` is the router's; `serving` says whether the front-end is switched on; `once` opens
+    calls that carry an Idempotency-Key.
+    """
 
     def __init__(
         self,
         path: str,
         dialect: Dialect,
-        open_call: Callable[[Call], Awaitable[EventStream]],
+        open_call: OpenCall,
         policy: Callable[[], ApiPolicy],
         check_serving: Callable[[], None],
+        once: OpenOnce,
     ) -> None:
+        self._once = once
         self._route = f"POST {path}"
         self._dialect = dialect
         self._open = open_call
@@ -113,8 +119,9 @@ class InferenceEndpoint:
         answer = _Answer(self._dialect, request_id(headers), send, self._policy(), lane_of(scope))
         try:
             call, head = await self._receive(headers, receive, answer)
+            open_call = opening(headers, self._open, self._once)
             async with UntilDisconnect(receive, answer.lane):
-                await answer.send(call, head, self._open)
+                await answer.send(call, head, open_call)
         except (ClientGone, Cancelled):
             logger.debug("call %s: the client left", answer.id)
         except PlatformError as error:
@@ -178,7 +185,7 @@ class _Answer:
         self._encoder: StreamEncoder | None = None
         self._notice: asyncio.TimerHandle | None = None
 
-    async def send(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+    async def send(self, call: Call, head: Head, open_call: OpenCall) -> None:
         if head.stream:
             await self._stream(call, head, open_call)
         else:
@@ -205,7 +212,7 @@ class _Answer:
         if self._sse is not None:
             self._sse.close()
 
-    async def _whole(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+    async def _whole(self, call: Call, head: Head, open_call: OpenCall) -> None:
         stream = await open_call(call)
         async with aclosing(stream):
             first = await anext(stream)
@@ -223,7 +230,7 @@ class _Answer:
         else:
             await send_json(self._send, status, body, headers)
 
-    async def _stream(self, call: Call, head: Head, open_call: Callable[[Call], Awaitable[EventStream]]) -> None:
+    async def _stream(self, call: Call, head: Head, open_call: OpenCall) -> None:
         self._encoder = encoder = self._dialect.encoder(head)
         self._sse = sse = EventStreamResponse(
             self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence
@@ -266,6 +273,8 @@ class _Answer:
             headers.append((b"x-llm-queue-ms", b"%.2f" % (queued * 1000)))
         if call.cache_status is not None:
             headers.append((b"x-llm-cache", call.cache_status.encode()))
+            if call.cache_status == "replayed":
+                headers.append(REPLAYED)
         return headers + self._dialect.limit_headers(call.standings) if call.standings else headers
 
 

@@ -42,6 +42,12 @@ _SESSION = {
     "schema": {"type": "string"},
     "description": "What belongs together, for models of the strategy `sticky`.",
 }
+_ONCE = {
+    "name": "idempotency-key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "description": "Whoever sends the same request again with its key gets the answer that it had before.",
+}
 _STREAM = {"type": "boolean", "default": False, "description": "Answer as server-sent events."}
 
 _RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
@@ -177,7 +183,7 @@ def _operation(vendor: str, summary: str, required: str, fields: dict[str, Any])
     return {
         "tags": [vendor],
         "summary": summary,
-        "parameters": [_SESSION],
+        "parameters": [_SESSION, _ONCE],
         "requestBody": {"required": True, "content": {"application/json": {"schema": schema}}},
         "responses": {
             "200": {

@@ -5,7 +5,7 @@ What tells two requests apart is the id of the request.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -28,6 +28,13 @@ _MARKS = {
     ANTHROPIC_MESSAGES: re.compile(rb'"stop_reason":\s*"refusal"'),
 }
 
+# What stands in one that failed, though as an answer it is whole.
+_FAILURES = {
+    OPENAI_CHAT: re.compile(rb'"finish_reason":\s*"error"'),
+    OPENAI_COMPLETIONS: re.compile(rb'"finish_reason":\s*"error"'),
+    OPENAI_RESPONSES: re.compile(rb'"status":\s*"(?:failed|cancelled)"'),
+}
+
 _encode = msgspec.msgpack.Encoder().encode
 _decoder = msgspec.msgpack.Decoder(list[StreamEvent])
 
@@ -41,11 +48,20 @@ def worth_keeping(events: Sequence[StreamEvent]) -> bool:
     return not any(_spoilt(event) for event in events)
 
 
+def failed(events: Sequence[StreamEvent]) -> bool:
+    """Whether the provider gave up in the middle and said so within its answer."""
+    return any(type(event) is Opaque and _marked(event, _FAILURES) for event in events)
+
+
 def _spoilt(event: StreamEvent) -> bool:
     if type(event) is Opaque:
-        marks = _MARKS.get(event.format)
-        return marks is not None and marks.search(event.data) is not None
+        return _marked(event, _MARKS)
     return type(event) is RefusalDelta or (type(event) is Finished and event.reason in ("content_filter", "error"))
+
+
+def _marked(event: Opaque, marks: Mapping[str, re.Pattern[bytes]]) -> bool:
+    mark = marks.get(event.format)
+    return mark is not None and mark.search(event.data) is not None
 
 
 def encode(events: Iterable[StreamEvent]) -> bytes:

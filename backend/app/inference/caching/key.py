@@ -28,7 +28,7 @@ def key_of(call: Call, entry: ModelEntry, policy: CachePolicy) -> str | None:
     Part of it is who asks, unless the policy shares answers; and where the name leads, so that a reload that sends
     it elsewhere begins anew. Raises InvalidRequest.
     """
-    request = _request(call)
+    request = request_of(call)
     if request is None:
         return None
     who = None if policy.shared else call.principal.id
@@ -38,7 +38,8 @@ def key_of(call: Call, entry: ModelEntry, policy: CachePolicy) -> str | None:
     ).hexdigest()
 
 
-def _request(call: Call) -> object:
+def request_of(call: Call) -> object:
+    """Equal for requests that are the same; None for one that is not clear about itself. Raises InvalidRequest."""
     encoded = call.encoded
     if encoded is None:
         return _encode(call.request)

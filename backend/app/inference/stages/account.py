@@ -42,8 +42,8 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
 
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
-    US dollars, None where no price is known. `cached`: hit or coalesced, where no provider was asked. `meant`,
-    `policy`, `prompt`: as the call has them.
+    US dollars, None where no price is known. `cached`: hit, coalesced or replayed, where no provider was asked.
+    `meant`, `policy`, `prompt`: as the call has them.
 
     Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
     """
@@ -102,6 +102,8 @@ class Account:
         self, call: Call, error: BaseException | None, first_event_at: float | None, usage: Usage | None
     ) -> None:
         """The call is over: `error` is what ended it, None for a whole answer."""
+        if call.known is not None:
+            usage = None  # it was counted when the answer was made
         for done in call.at_end:
             try:
                 done(error, usage)

@@ -27,7 +27,8 @@ class Admit:
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
         """Raises RateLimited, BudgetExceeded, PermissionDenied."""
-        self._admission.check_budgets(call.principal)
+        if call.known is None:  # what was paid for is given again, whatever was spent since
+            self._admission.check_budgets(call.principal)
         tier = self._admission.tier_of(call.principal)
         if tier is None:
             return await proceed(call)
@@ -35,7 +36,7 @@ class Admit:
         if call.principal.tier != tier.name or call.principal.rank != tier.priority:
             call.principal = msgspec.structs.replace(call.principal, tier=tier.name, rank=tier.priority)
         if tier.rates:
-            expected = estimate(call, self._output_tokens())
+            expected = estimate(call, self._output_tokens()) if call.known is None else Estimate(0, 0)
             reservation = await self._admission.reserve(call.principal, tier, expected)
             call.standings = reservation.standings
             call.charged = self._names(tier)

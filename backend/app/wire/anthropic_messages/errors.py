@@ -10,6 +10,7 @@ from app.domain.errors import (
     BudgetExceeded,
     ContextLengthExceeded,
     ErrorKind,
+    IdempotencyKeyReused,
     ModelNotFound,
     PayloadTooLarge,
     PlatformError,
@@ -58,6 +59,7 @@ BY_KIND: dict[ErrorKind, Shape] = {
 # spent credit: its clients try again after a 429.
 BY_CLASS: dict[type[PlatformError], Shape] = {
     PayloadTooLarge: Shape(413, "request_too_large"),
+    IdempotencyKeyReused: Shape(422, _REQUEST),
     UnsupportedFeature: Shape(400, _REQUEST),
     BudgetExceeded: Shape(400, "billing_error"),
     UpstreamError: _API,

@@ -9,6 +9,7 @@ from app.domain.errors import (
     ContentRefused,
     ContextLengthExceeded,
     ErrorKind,
+    IdempotencyKeyReused,
     ModelNotFound,
     Overloaded,
     PayloadTooLarge,
@@ -57,6 +58,7 @@ BY_KIND: dict[ErrorKind, Shape] = {
 # Classes that say more than their kind; the nearest ancestor counts.
 BY_CLASS: dict[type[PlatformError], Shape] = {
     PayloadTooLarge: Shape(413, _REQUEST, "request_too_large"),
+    IdempotencyKeyReused: Shape(422, _REQUEST, "idempotency_key_reused"),
     ContextLengthExceeded: Shape(400, _REQUEST, "context_length_exceeded"),
     ContentRefused: Shape(400, _REQUEST, "content_policy_violation"),
     UnsupportedFeature: Shape(400, _REQUEST, "unsupported_feature"),

@@ -42,5 +42,10 @@ def response_state(context: ApiContext) -> ResponseState:
 def endpoint(context: ApiContext) -> InferenceEndpoint:
     state = response_state(context)
     return InferenceEndpoint(
-        PATH, RESPONSES, state.open, context.policy, partial(context.check_serving, RESPONSES.name)
+        PATH,
+        RESPONSES,
+        state.open,
+        context.policy,
+        partial(context.check_serving, RESPONSES.name),
+        partial(context.once.open, context.router.open),
     )

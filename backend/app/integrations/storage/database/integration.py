@@ -46,10 +46,11 @@ class _Open(NamedTuple):
     writer: "AsyncEngine"
     engines: Any
     responses: Any
+    claims: Any
 
 
 class DatabaseIntegration(BaseIntegration):
-    """Satisfies SqlDatabase and ResponseStore."""
+    """Satisfies SqlDatabase, ResponseStore and ClaimStore."""
 
     settings_model = DatabaseSettings
     settings: DatabaseSettings
@@ -115,11 +116,29 @@ class DatabaseIntegration(BaseIntegration):
             deleted: bool = await opened.responses.remove(connection, id, principal)
         return deleted
 
+    async def claim(self, key: str, mark: bytes, seconds: float) -> bytes | None:
+        now = self._clock.now()
+        async with self._transaction(writes=True) as (connection, opened):
+            found: bytes | None = await opened.claims.claim(connection, key, mark, now + seconds, now)
+        return found
+
+    async def exchange(self, key: str, mark: bytes, value: bytes | None, seconds: float = 0.0) -> bool:
+        until = self._clock.now() + seconds
+        async with self._transaction(writes=True) as (connection, opened):
+            done: bool = await opened.claims.exchange(connection, key, mark, value, until)
+        return done
+
     async def delete_expired(self) -> int:
-        """How many responses were past their time; the upkeep calls it every hour."""
+        """How many responses, and claims, were past their time; the upkeep calls it every hour."""
         async with self._transaction(writes=True) as (connection, opened):
             count: int = await opened.responses.remove_before(connection, self._oldest())
-        return count
+        while True:
+            async with self._transaction(writes=True) as (connection, opened):
+                some: int = await opened.claims.remove_some_before(connection, self._clock.now())
+                most: int = opened.claims.AT_ONCE
+            count += some
+            if some < most:
+                return count
 
     def _oldest(self) -> float:
         return self._clock.now() - self.settings.retention_days * _DAY
@@ -169,7 +188,7 @@ class DatabaseIntegration(BaseIntegration):
                 return self._open
             if self._closed:
                 raise UpstreamUnavailable(f"'{self.name}' is stopped.", provider=self.name)
-            engines, migrate, responses = await asyncio.to_thread(_load)
+            engines, migrate, responses, claims = await asyncio.to_thread(_load)
             try:
                 reader = await engines.open_engine(self._address, self.settings.timeout)
             except ModuleNotFoundError as error:
@@ -182,7 +201,7 @@ class DatabaseIntegration(BaseIntegration):
                 ) from None
             except Exception as error:
                 raise IntegrationNotReady(f"the database does not open: {type(error).__name__}") from error
-            self._open = _Open(reader, engines.writer(reader), engines, responses)
+            self._open = _Open(reader, engines.writer(reader), engines, responses, claims)
             return self._open
 
     async def _keep_up(self) -> None:
@@ -192,13 +211,12 @@ class DatabaseIntegration(BaseIntegration):
             try:
                 await self.delete_expired()
             except Exception as error:
-                logger.warning("%s: expired responses stay for now: %s", self.name, error)
+                logger.warning("%s: what has expired stays for now: %s", self.name, error)
             await self._clock.sleep(SWEEP_SECONDS)
 
 
-def _load() -> tuple[Any, Any, Any]:
-    engines, migrate, responses = (import_module(f"{_ROOM}.{name}") for name in ("engine", "migrate", "responses"))
-    return engines, migrate, responses
+def _load() -> list[Any]:
+    return [import_module(f"{_ROOM}.{name}") for name in ("engine", "migrate", "responses", "claims")]
 
 
 def _try_file(file: Path) -> None:

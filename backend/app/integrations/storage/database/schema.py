@@ -21,3 +21,12 @@ RESPONSES = Table(
     Column("body", LargeBinary, nullable=False),
 )
 Index(None, RESPONSES.c.created)
+
+CLAIMS = Table(
+    "claims",
+    METADATA,
+    Column("key", String(64), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+    Column("until", Double, nullable=False),
+)
+Index(None, CLAIMS.c.until)

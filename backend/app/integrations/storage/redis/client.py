@@ -63,13 +63,15 @@ class Client:
         except (exceptions.RedisError, OSError) as error:
             raise _meant(error, self._name) from error
 
-    async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[Argument]) -> Any:
+    async def run_script(
+        self, script: str, keys: Sequence[str], arguments: Sequence[Argument], seconds: float | None = None
+    ) -> Any:
         """One round trip once the server knows the script, which it forgets when it starts anew."""
         rest = (len(keys), *keys, *arguments)
         try:
-            return await self.ask("EVALSHA", _digest(script), *rest)
+            return await self.ask("EVALSHA", _digest(script), *rest, seconds=seconds)
         except exceptions.NoScriptError:
-            return await self.ask("EVAL", script, *rest)
+            return await self.ask("EVAL", script, *rest, seconds=seconds)
 
     async def aclose(self) -> None:
         await self._redis.aclose()

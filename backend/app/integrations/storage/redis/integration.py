@@ -1,7 +1,7 @@
 """Redis as an integration: what one process keeps there, the others find (Cache), and scripts that run in one go.
 
-It is never worth waiting for: an operation has a short limit, and while the server does not answer every operation
-is refused at once, so that whoever asks goes on without it.
+It is hardly worth waiting for: an operation has a short limit, and while the server does not answer every one is
+refused at once, so that whoever asks goes on without it.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app.core.clock import Clock, SystemClock
 from app.core.integration_framework import BaseIntegration, HealthReport, IntegrationConfig, IntegrationConfigError
 from app.domain.errors import UpstreamAuthFailed, UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.integrations.storage.redis.scripts import CLAIM, EXCHANGE
 from app.integrations.storage.redis.settings import RedisSettings
 from app.integrations.storage.redis.watch import Watch
 
@@ -25,13 +26,17 @@ START_SECONDS = 2.0
 QUIET_SECONDS = 60.0
 """How long a refusal is not logged again."""
 
+CLAIM_SECONDS = 2.0
+"""What claiming a key may take: whoever can't be told whose it is has to be refused, so it is worth a wait."""
+
+_CLAIMS = "once:"
 _NO_ANSWER = (UpstreamTimeout, UpstreamUnavailable, UpstreamAuthFailed)
 
 logger = logging.getLogger(__name__)
 
 
 class RedisIntegration(BaseIntegration):
-    """Satisfies Cache and ScriptRunner."""
+    """Satisfies Cache, ClaimStore and ScriptRunner."""
 
     settings_model = RedisSettings
     settings: RedisSettings
@@ -75,9 +80,21 @@ class RedisIntegration(BaseIntegration):
     async def delete_cached(self, key: str) -> None:
         await self._asked(lambda client: client.ask("DEL", self._named(key)))
 
+    async def claim(self, key: str, mark: bytes, seconds: float) -> bytes | None:
+        found: bytes | None = await self._claimed(CLAIM, key, mark, int(seconds * 1000))
+        return found
+
+    async def exchange(self, key: str, mark: bytes, value: bytes | None, seconds: float = 0.0) -> bool:
+        new = () if value is None else (value, int(seconds * 1000))
+        return bool(await self._claimed(EXCHANGE, key, mark, *new))
+
     async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
         named = [self._named(key) for key in keys]
         return await self._asked(lambda client: client.run_script(script, named, arguments))
+
+    async def _claimed(self, script: str, key: str, *arguments: bytes | float) -> Any:
+        named, limit = [self._named(_CLAIMS + key)], max(CLAIM_SECONDS, self.settings.timeout)
+        return await self._asked(lambda client: client.run_script(script, named, arguments, limit))
 
     def _named(self, key: str) -> str:
         return self.settings.key_prefix + key
