@@ -242,7 +242,7 @@ class Platform:
 
     async def _checked(self) -> LoadedSettings:
         """The settings as they stand now, checked as `config check` does. Raises ConfigError."""
-        loaded = accepted(self._load)
+        loaded = accepted(self._load, self._began_with.server.host)
         if problems := await problems_with(loaded, self._loaded):
             raise ConfigError(problems)
         return loaded
@@ -276,8 +276,10 @@ class Platform:
                 )
 
 
-def accepted(load: Callable[[], LoadedSettings]) -> LoadedSettings:
-    """The settings, if the platform may run with them. Raises ConfigError."""
+def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:
+    """The settings, if the platform may run with them. `listening`: the host where it does already. Raises
+    ConfigError.
+    """
     loaded = load()
-    check_exposure(loaded.settings)
+    check_exposure(loaded.settings, listening)
     return loaded

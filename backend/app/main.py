@@ -59,7 +59,8 @@ def serve(load: Load) -> int:
         if settings.server.workers > 1:
             with tempfile.TemporaryDirectory(prefix="llm-") as folder:
                 run_one = partial(run_worker, folder=Path(folder))
-                return run_workers(settings.server.workers, run_one, partial(bootstrap.accepted, load), listener)
+                load = partial(bootstrap.accepted, load, settings.server.host)  # the listener outlives each worker
+                return run_workers(settings.server.workers, run_one, load, listener)
         return _run(lambda: bootstrap.Platform(load, loaded), listener)
 
 

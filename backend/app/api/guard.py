@@ -3,21 +3,25 @@
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from starlette.types import Scope
+
 from app.api.policy import ApiPolicy
 from app.domain.errors import PermissionDenied
 
 
-def stranger(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> PermissionDenied | None:
+def stranger(scope: Scope, headers: Mapping[bytes, bytes], policy: ApiPolicy) -> PermissionDenied | None:
     """Without a key, whoever can connect may do everything, and a web page in a local browser can connect.
 
-    So the Host must be this machine's own name (against DNS rebinding), and the Origin, where there is one, too
-    (against cross-site requests).
+    So he must connect from this machine, the Host must be its own name (against DNS rebinding), and the Origin,
+    where there is one, too (against cross-site requests).
     """
     if not policy.authenticator.open_to_all:
         return None
     host = headers.get(b"host", b"localhost").decode("latin-1")
     origin = headers.get(b"origin", b"").decode("latin-1")
-    if not _is_loopback(f"//{host}"):
+    if not _is_here(scope.get("client")):
+        what = "other machines"
+    elif not _is_loopback(f"//{host}"):
         what = f"the Host '{host[:100]}'"
     elif origin and origin not in policy.origins and not _is_loopback(origin):
         what = f"the Origin '{origin[:100]}'"
@@ -43,6 +47,11 @@ def foreign_page(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Permissio
     return PermissionDenied(
         f"Pages of the Origin '{name[:100]}' may not open a WebSocket here: list it in server.cors_origins."
     )
+
+
+def _is_here(client: tuple[str, int] | None) -> bool:
+    """Without an address he came by a Unix socket."""
+    return client is None or not client[0] or client[0].startswith(("127.", "::ffff:127.")) or client[0] == "::1"
 
 
 def _is_loopback(url: str) -> bool:

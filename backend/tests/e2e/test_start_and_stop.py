@@ -170,6 +170,18 @@ async def test_a_replaced_worker_begins_with_the_settings_that_were_accepted(tmp
             assert {(await get(platform.port, "/v1/models")).status for _ in range(16)} == {401}
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_reload_takes_no_key_away_from_where_others_can_reach_it(tmp_path: Path, workers: int) -> None:
+    """The new host, this machine alone, would hold from the next start on; the socket stays as it is."""
+    async with echo_peer() as peer:
+        configure(tmp_path, peer, "server: {host: 0.0.0.0, api_key: sk-test}\n")
+        async with platform_process(tmp_path, "--workers", str(workers)) as platform:
+            configure(tmp_path, peer, "")
+            platform.process.send_signal(signal.SIGHUP)
+            await becomes(lambda: _is("the old one stays" in platform.log()), 10.0)
+            assert {(await get(platform.port, "/v1/models")).status for _ in range(16)} == {401}
+
+
 async def _is(condition: bool) -> bool:
     return condition
 

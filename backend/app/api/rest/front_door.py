@@ -50,7 +50,7 @@ class FrontDoor:
             return
         policy = self._policy()
         headers = headers_of(scope)
-        if refusal := stranger(headers, policy):
+        if refusal := stranger(scope, headers, policy):
             status, body = errors.encode(refusal)
             await send_json(send, status, body, [])
         elif b"origin" in headers and policy.origins:
@@ -65,7 +65,7 @@ class FrontDoor:
             await self.rest(scope, receive, send)
             return
         policy, headers = self._policy(), headers_of(scope)
-        if refusal := stranger(headers, policy) or foreign_page(headers, policy):
+        if refusal := stranger(scope, headers, policy) or foreign_page(headers, policy):
             await deny_websocket(send, refusal)
         else:
             await (self._mounts.get(scope["path"]) or self.rest)(scope, receive, send)

@@ -51,6 +51,14 @@ def test_without_a_key_only_this_machine(host: str, key: str | None, allowed: bo
             check_exposure(settings)
 
 
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1"])  # noqa: S104
+def test_a_new_host_counts_only_once_the_platform_listens_there(host: str) -> None:
+    check_exposure(Settings.model_validate({}), "127.0.0.1")
+    check_exposure(Settings.model_validate({"server": {"api_key": "key"}}), "0.0.0.0")  # noqa: S104
+    with pytest.raises(ConfigError, match="which needs a restart"):
+        check_exposure(Settings.model_validate({"server": {"host": host}}), "0.0.0.0")  # noqa: S104
+
+
 def test_an_identity_provider_is_asked_who_calls_so_others_may_connect() -> None:
     oidc = {"issuer": "https://idp.example", "audience": "a, b", "algorithms": "RS256,ES256"}
     settings = Settings.model_validate({"server": {"host": "0.0.0.0"}, "auth": {"oidc": oidc}})  # noqa: S104
