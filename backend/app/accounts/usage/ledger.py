@@ -94,7 +94,7 @@ class Ledger:
     async def report(self, query: UsageQuery) -> Report:
         """What waits here is written first, so that whoever asks finds his own last call. Raises Unavailable."""
         complete = False
-        with suppress(TimeoutError, PlatformError):
+        with suppress(OSError, PlatformError):
             async with asyncio.timeout(REPORT_SECONDS):
                 complete = await self.flush()
         rows = await self._repository()

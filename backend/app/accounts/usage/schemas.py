@@ -70,15 +70,15 @@ def line(entry: Entry) -> bytes:
     return _encode(entry) + b"\n"
 
 
-def entries(lines: Iterable[bytes]) -> tuple[list[Entry], int]:
-    """Those that can be read, and how many can't: the last line of a process that was killed may be torn."""
-    found, torn = [], 0
+def entries(lines: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
+    """Those that can be read, and the lines that can't."""
+    found, unreadable = [], []
     for each in lines:
         try:
             found.append(_decode(each))
         except (msgspec.DecodeError, UnicodeDecodeError):
-            torn += 1
-    return found, torn
+            unreadable.append(each)
+    return found, unreadable
 
 
 def name(text: str) -> str:

@@ -22,7 +22,7 @@ SUFFIX = ".usage"
 MOST_IN_MEMORY = 10_000
 """Lines that are held here while the disk takes none."""
 
-_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Segment:
@@ -35,14 +35,10 @@ class Segment:
         self._descriptor = descriptor
 
     def lines(self, most: int) -> list[bytes]:
-        """The next ones from `done` on, which counts bytes. The last of all may be torn."""
-        try:
-            with self.path.open("rb") as file:
-                file.seek(self.done)
-                return list(islice(file, most))
-        except OSError as error:
-            logger.error("usage is lost with %s: %s", self.path, error.strerror)
-            return []
+        """The next ones from `done` on, which counts bytes. The last of all may be torn. Raises OSError."""
+        with os.fdopen(self._descriptor, "rb", closefd=False) as file:
+            file.seek(self.done)
+            return list(islice(file, most))
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -62,6 +58,7 @@ class Spool:
         self._descriptor: int | None = None
         self._path = folder
         self._size = 0
+        self._total = 0
         self._full = False
         self._failing = False
         self._held: deque[bytes] = deque()
@@ -78,9 +75,11 @@ class Spool:
                 raise OSError(None, f"more than {self.most_bytes} bytes wait in {self._folder}")
             if self._descriptor is None:
                 self._descriptor = self._open()
-            written = os.write(self._descriptor, line)
+            # Where a line that was torn began, so that this one is written over it.
+            written = os.pwrite(self._descriptor, line, self._size)
             if written != len(line):
-                os.ftruncate(self._descriptor, self._size)
+                with suppress(OSError):
+                    os.ftruncate(self._descriptor, self._size)
                 raise OSError(None, "the disk is full")
             self._size += written
         except OSError as error:
@@ -105,24 +104,29 @@ class Spool:
             if (descriptor := _taken(path)) is not None:
                 yield Segment(path, descriptor, own=False)
 
-    def put_aside(self, name: str, line: bytes) -> None:
+    def put_aside(self, name: str, line: bytes, why: str) -> None:
         """For people to look at."""
-        logger.error(
-            "the database refuses an entry of the ledger, which is put into %s: %r", self._folder / name, line
-        )
+        logger.error("%s an entry of the ledger, which is put into %s: %r", why, self._folder / name, line)
         with suppress(OSError), (self._folder / name).open("ab") as file:
             file.write(line)
 
     def measure(self) -> int:
-        """The bytes that wait in the folder. Beyond the limit nothing is added until there is room again."""
+        """The bytes that wait in the folder, or did when it could last be looked into. Beyond the limit nothing is
+        added until there is room again.
+        """
+        with suppress(OSError):
+            self._total = self._measured()
+        self._full = self._total > self.most_bytes
+        if self._failing and not self._full and self._writable():
+            self._failing = False
+            logger.info("usage is kept on disk again")
+        return self._total
+
+    def _measured(self) -> int:
         total = 0
         for path in self._folder.glob(f"*{SUFFIX}"):
             with suppress(FileNotFoundError):
                 total += path.stat().st_size
-        self._full = total > self.most_bytes
-        if self._failing and not self._full and self._writable():
-            self._failing = False
-            logger.info("usage is kept on disk again")
         return total
 
     def _open(self) -> int:

@@ -6,6 +6,7 @@ adds nothing: every entry has an id of its own.
 
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 
 from app.accounts.usage.schemas import Entry, entries, line
 from app.accounts.usage.spool import Segment, Spool
@@ -50,7 +51,9 @@ class Writer:
 
     def look_for_orphans(self) -> bool:
         """Whether there were any."""
-        found = list(self._spool.left_behind())
+        found: list[Segment] = []
+        with suppress(OSError):  # another time
+            found.extend(self._spool.left_behind())
         if found:
             logger.info("usage of processes that are no more is taken over: %d files", len(found))
         self._segments.extend(found)
@@ -66,16 +69,14 @@ class Writer:
             self._segments.append(sealed)
         try:
             await self._write_held()
-            while self._segments:
-                await self._write_segment(self._segments[0])
-                self._segments.pop(0).delete()
+            whole = await self._write_segments()
         except PlatformError as error:
             if not self.failing:
                 logger.warning("usage waits on disk, as the database does not take it: %s", error)
             self.failing = True
             return False
         if not self.failing:
-            return True
+            return whole
         logger.info("usage is written to the database again")
         self.failing = False
         return await self.turn()  # there was a file that was still added to
@@ -88,12 +89,30 @@ class Writer:
         if (sealed := self._spool.seal()) is not None:
             sealed.let_go()
 
+    async def _write_segments(self) -> bool:
+        """Whether all of them could be read. One that can't be is let go, and found again with the orphans."""
+        whole = True
+        while self._segments:
+            segment = self._segments[0]
+            try:
+                await self._write_segment(segment)
+                segment.delete()
+            except OSError as error:
+                whole = False
+                logger.error("usage waits in %s, which can't be read: %s", segment.path, error.strerror)
+                segment.let_go()
+            del self._segments[0]
+        return whole
+
     async def _write_segment(self, segment: Segment) -> None:
         while lines := segment.lines(BATCH):
-            found, torn = entries(lines)
-            if torn:
-                logger.warning("%s: %d torn lines are passed over", segment.path.name, torn)
+            found, unreadable = entries(lines)
             await self._write_all(found)
+            for each in unreadable:
+                if each.endswith(b"\n"):
+                    self._spool.put_aside(REJECTED, each, "nobody can read")
+                else:
+                    logger.warning("%s: a torn line is passed over", segment.path.name)
             segment.done += sum(map(len, lines))
             if segment.own:
                 self._written(found)
@@ -119,7 +138,7 @@ class Writer:
             if not self._refused(error):
                 raise
             if len(found) == 1:
-                self._spool.put_aside(REJECTED, line(found[0]))
+                self._spool.put_aside(REJECTED, line(found[0]), "the database refuses")
                 return
             half = len(found) // 2
             await self._write_all(found[:half])

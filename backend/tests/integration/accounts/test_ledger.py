@@ -128,7 +128,7 @@ async def test_a_torn_last_line_is_told_and_the_others_are_kept(
     (tmp_path / "usage" / "left.usage").write_bytes(line(entry(id="whole")) + line(entry(id="torn"))[:-30])
     assert await make().flush()
     assert await ids(room) == ["whole"]
-    assert "left.usage: 1 torn" in caplog.text
+    assert "left.usage: a torn line" in caplog.text
 
 
 async def test_one_row_that_the_database_refuses_keeps_no_other_out(

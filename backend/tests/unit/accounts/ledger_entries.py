@@ -1,5 +1,9 @@
-"""Entries of the ledger for tests."""
+"""Entries of the ledger for tests, and a process that can open no file."""
 
+import os
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from typing import Any
 
@@ -32,3 +36,16 @@ def entry(**fields: Any) -> Entry:
         "tried": (AttemptEntry("cloud", "gpt-1", 0.25),),
     }
     return Entry(**{**filled, **fields})
+
+
+@contextmanager
+def no_more_files() -> Iterator[None]:
+    """This process can open nothing any more; what is open stays so."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    next_one = os.dup(0)
+    os.close(next_one)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (next_one, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)

@@ -1,6 +1,7 @@
 """The spool over real files: whose they are, what is left of them, and a disk that takes nothing."""
 
 import logging
+import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import pytest
 from app.accounts.usage import spool as spools
 from app.accounts.usage.schemas import entries, line, name
 from app.accounts.usage.spool import Segment, Spool
-from tests.unit.accounts.ledger_entries import entry
+from tests.unit.accounts.ledger_entries import entry, no_more_files
 
 LINES = [line(entry()) for _ in range(3)]
 ROOM = 2**20
@@ -86,11 +87,11 @@ def test_one_that_was_taken_before_it_was_locked_gives_way_to_another(
     assert sorted(path.read_bytes() for path in files(tmp_path)) == [b"", LINES[0]]
 
 
-def test_a_torn_line_is_passed_over_and_counted() -> None:
+def test_lines_that_can_not_be_read_are_given_back() -> None:
     torn = LINES[1][:40]
-    found, count = entries([LINES[0], torn])
+    found, unreadable = entries([LINES[0], torn])
     assert [line(each) for each in found] == LINES[:1]
-    assert count == 1
+    assert unreadable == [torn]
 
 
 def test_a_full_disk_tears_no_line_and_what_it_does_not_take_is_held(
@@ -110,6 +111,29 @@ def test_a_full_disk_tears_no_line_and_what_it_does_not_take_is_held(
     assert "on disk again" in caplog.messages[-1]
     spool.add(LINES[2])
     assert read(spool.seal()) == [LINES[0], LINES[2]]
+
+
+def test_no_line_is_glued_to_a_torn_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise OSError(5, "no")
+
+    spool = Spool(tmp_path, ROOM)
+    spool.add(LINES[0])
+    monkeypatch.setattr(os, "ftruncate", fails)
+    with no_disk_beyond(len(LINES[0]) + 10):
+        spool.add(LINES[1])
+    spool.measure()
+    spool.add(LINES[2])
+    assert spool.held(9) == LINES[1:2]
+    assert read(spool.seal()) == [LINES[0], LINES[2]]
+
+
+def test_a_folder_that_can_not_be_looked_into_is_as_full_as_it_was(tmp_path: Path) -> None:
+    spool = Spool(tmp_path, ROOM)
+    spool.add(LINES[0])
+    size = spool.measure()
+    with no_more_files():
+        assert spool.measure() == size == len(LINES[0])
 
 
 def test_beyond_the_limit_memory_holds_some_and_the_rest_is_lost_and_counted(
@@ -143,9 +167,9 @@ def test_a_line_that_an_older_version_wrote_can_be_read() -> None:
         b'["id-1",1790000000.0,"req-1","ann","openai_api","chat","gpt","ok",0.5,"key-1","red",null,"cloud","gpt-1",1,'
         b'null,false,null,false,10,5,0,0,0,1000,[["cloud","gpt-1",0.25,0.0,"ok"]]]'
     )
-    (found,), torn = entries([old])
+    (found,), unreadable = entries([old])
     assert found == entry(id="id-1", request_id="req-1")
-    assert torn == 0
+    assert unreadable == []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,77 @@
+"""The writer over a real spool, and a database that does as the test wants."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from app.accounts.usage.schemas import Entry, line
+from app.accounts.usage.spool import Segment, Spool
+from app.accounts.usage.writer import BATCH, REJECTED, Writer
+from tests.unit.accounts.ledger_entries import entry, no_more_files
+
+
+class Room:
+    """`taken`: what the database has, batch by batch."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.taken: list[list[Entry]] = []
+        self.spool = Spool(folder, 2**30)
+        self.writer = Writer(self.spool, self.write, lambda _: False, lambda _: None)
+
+    async def write(self, entries: Sequence[Entry]) -> None:
+        self.taken.append(list(entries))
+
+    def record(self, count: int) -> list[Entry]:
+        sent = [entry() for _ in range(count)]
+        for each in sent:
+            self.spool.add(line(each))
+        return sent
+
+    @property
+    def ids(self) -> list[str]:
+        return [each.id for batch in self.taken for each in batch]
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+async def test_a_process_that_can_open_no_file_loses_nothing(room: Room) -> None:
+    sent = room.record(3 * BATCH)
+    with no_more_files():
+        assert await room.writer.turn()
+    assert room.ids == [each.id for each in sent]
+    assert list(room.folder.iterdir()) == []
+
+
+async def test_a_file_that_can_not_be_read_stays_and_keeps_no_other_out(
+    room: Room, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    (room.folder / "bad.usage").write_bytes(line(entry(id="later")))
+    (sent,) = room.record(1)
+    whole = Segment.lines
+
+    def lines(segment: Segment, most: int) -> list[bytes]:
+        if segment.path.name == "bad.usage":
+            raise OSError(5, "Input/output error")
+        return whole(segment, most)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Segment, "lines", lines)
+        assert not await room.writer.turn()
+    assert room.ids == [sent.id]
+    assert "bad.usage, which can't be read: Input/output error" in caplog.text
+    assert room.writer.look_for_orphans()
+    assert await room.writer.turn()
+    assert room.ids == [sent.id, "later"]
+
+
+async def test_only_a_line_without_an_end_is_torn_and_others_are_put_aside(room: Room) -> None:
+    (room.folder / "left.usage").write_bytes(b"{}\n" + line(entry(id="good")) + b'["torn')
+    assert await room.writer.turn()
+    assert room.ids == ["good"]
+    assert [path.name for path in room.folder.iterdir()] == [REJECTED]
+    assert (room.folder / REJECTED).read_bytes() == b"{}\n"
