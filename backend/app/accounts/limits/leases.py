@@ -33,6 +33,9 @@ class Leases:
     def let_go(self, key: str, call: str) -> None:
         self._held.discard((key, call))
 
+    def holds(self, key: str, call: str) -> bool:
+        return (key, call) in self._held
+
     async def close(self) -> None:
         if self._task is not None:
             self._task.cancel()

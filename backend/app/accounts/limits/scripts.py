@@ -85,8 +85,12 @@ until all is free.
 """
 
 SETTLE = """
-for place, key in ipairs(KEYS) do
-  local call, step, difference = ARGV[3 * place - 2], ARGV[3 * place - 1], tonumber(ARGV[3 * place])
+local told, batch = KEYS[1], tonumber(ARGV[1])
+if tonumber(redis.call('GET', told) or 0) >= batch then return 0 end
+redis.call('SET', told, batch, 'PX', 3600000)
+for place = 2, #KEYS do
+  local key, at = KEYS[place], 3 * place - 4
+  local call, step, difference = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
   if step == '' then
     redis.call('ZREM', key, call)
   elseif redis.call('HEXISTS', key, step) == 1 then
@@ -95,8 +99,9 @@ for place, key in ipairs(KEYS) do
 end
 return 0
 """
-"""KEYS: of each rate that changes. ARGV: of each the call, the step, and what is to be added there. No step: the
-call is not under way any more.
+"""KEYS: where the number of this process's last batch stands; then of each rate that changes. ARGV: the number of
+this batch, which does nothing where it was there before; then of each the call, the step, and what is to be added
+there. No step: the call is not under way any more.
 """
 
 RENEW = """

@@ -69,7 +69,7 @@ class SharedLimits:
         return _Taken(self, call, parts, standings, self._local.note(holder, rates, estimate))
 
     def settle(self, call: str, parts: Sequence[_Part], usage: Usage | None) -> None:
-        """Nobody waits for it, and what can't be told stays as it was estimated."""
+        """Nobody waits for it. What can't be told now is told later."""
         for rate, key, amount, step in parts:
             if rate.unit == "concurrent":
                 self._leases.let_go(key, call)
@@ -82,13 +82,20 @@ class SharedLimits:
         await self._leases.close()
         await self._settling.close()
 
-    async def _tell(self, changes: Sequence[Change]) -> None:
+    async def _tell(self, number: int, changes: Sequence[Change]) -> None:
+        keys = [f"limits:told:{self._process}", *(change.key for change in changes)]
         words = [word for change in changes for word in change[1:]]
-        await self._there().run_script(SETTLE, [change.key for change in changes], words)
+        await self._there().run_script(SETTLE, keys, [number, *words])
 
     async def _renew(self, held: Pairs) -> None:
+        """What ends meanwhile may be settled first, and would then be there again: it is settled anew."""
         calls = [call for _, call in held]
-        await self._there().run_script(RENEW, [key for key, _ in held], [LEASE_SECONDS, *calls])
+        try:
+            await self._there().run_script(RENEW, [key for key, _ in held], [LEASE_SECONDS, *calls])
+        finally:
+            for key, call in held:
+                if not self._leases.holds(key, call):
+                    self._settling.add(Change(key, call, "", 0))
 
     def _there(self) -> ScriptRunner:
         if self.runner is None:

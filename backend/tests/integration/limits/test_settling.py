@@ -1,0 +1,126 @@
+"""What ended is told to Redis, whatever is lost on the way, and counts once."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from uuid import uuid4
+
+import pytest_asyncio
+
+from app.accounts.limits.scripts import RENEW, SETTLE
+from app.accounts.limits.settling import MOST, Change, Settling
+from app.accounts.limits.shared import SharedLimits
+from app.domain.errors import RateLimited, UpstreamTimeout
+from app.domain.limits import Estimate, Rate
+from app.domain.ports import ScriptRunner
+from app.domain.usage import Usage
+from tests.integration.limits.fleet import member, tried
+from tests.servers.redis_server import RedisServer, running_redis
+
+PLACES = [Rate(unit="concurrent", limit=2)]
+TOKENS = [Rate(unit="tokens", limit=1000, window=3600.0)]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def server() -> AsyncIterator[RedisServer]:
+    async with running_redis() as started:
+        yield started
+
+
+class Line:
+    """The way to a runner. `lost`: the script whose next question does not get there, or whose answer gets lost
+    (`heard`). `held`: the script that stays on its way until `go`.
+    """
+
+    def __init__(self, runner: ScriptRunner) -> None:
+        self._runner = runner
+        self.lost = self.held = ""
+        self.heard = False
+        self.there, self.go = asyncio.Event(), asyncio.Event()
+
+    async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
+        lost = script == self.lost
+        if lost:
+            self.lost = ""
+        if script == self.held:
+            self.there.set()
+            await self.go.wait()
+        answer = None if lost and not self.heard else await self._runner.run_script(script, keys, arguments)
+        if lost:
+            self.there.set()
+            raise UpstreamTimeout("slow", provider="redis")
+        return answer
+
+
+@asynccontextmanager
+async def on_a_line(server: RedisServer) -> AsyncIterator[tuple[SharedLimits, Line]]:
+    async with member(server.url, prefix=f"{uuid4()}:") as limits:
+        assert limits.runner is not None
+        line = Line(limits.runner)
+        limits.runner = line
+        yield limits, line
+
+
+async def left(limits: SharedLimits, wanted: list[Rate]) -> int:
+    told = await limits.reserve("a", wanted, Estimate(0, 0))
+    told.settle(None)
+    return told.standings[0].remaining
+
+
+async def test_places_whose_end_was_not_heard_are_given_back_all_the_same(server: RedisServer) -> None:
+    async with on_a_line(server) as (limits, line):
+        held = [await limits.reserve("a", PLACES, Estimate(1, 1)) for _ in range(2)]
+        line.lost = SETTLE
+        for each in held:
+            each.settle(None)
+        await line.there.wait()
+        await limits.close()
+        assert not isinstance(await tried(limits, PLACES), RateLimited)
+
+
+async def test_it_is_told_again_by_itself(server: RedisServer) -> None:
+    async with on_a_line(server) as (limits, line):
+        held = await limits.reserve("a", TOKENS, Estimate(0, 900))
+        line.lost = SETTLE
+        held.settle(Usage(output_tokens=100))
+        async with asyncio.timeout(5):
+            while await left(limits, TOKENS) != 900:  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0)
+
+
+async def test_what_was_heard_counts_once(server: RedisServer) -> None:
+    async with on_a_line(server) as (limits, line):
+        held = await limits.reserve("a", TOKENS, Estimate(0, 100))
+        line.lost, line.heard = SETTLE, True
+        held.settle(Usage(output_tokens=400))
+        await line.there.wait()
+        await limits.close()
+        assert await left(limits, TOKENS) == 600
+
+
+async def test_a_call_that_ends_while_it_is_renewed_is_not_there_again(server: RedisServer) -> None:
+    async with on_a_line(server) as (limits, line):
+        held = [await limits.reserve("a", PLACES, Estimate(1, 1)) for _ in range(2)]
+        line.held = RENEW
+        renewing = asyncio.create_task(limits._renew(list(limits._leases._held)))
+        await line.there.wait()
+        for each in held:
+            each.settle(None)
+        await limits._settling.close()  # they are free, and only now the renewal arrives
+        line.go.set()
+        await renewing
+        assert await left(limits, PLACES) == 1
+
+
+async def test_of_too_many_the_oldest_are_given_up() -> None:
+    told: list[Sequence[Change]] = []
+
+    async def tell(_: int, changes: Sequence[Change]) -> None:
+        told.append(changes)
+
+    settling = Settling(tell)
+    for number in range(MOST + 5):
+        settling.add(Change("k", str(number), "1", 1))
+    await settling.close()
+    assert [(len(each), each[0].call) for each in told] == [(MOST, "5")]
