@@ -4,6 +4,7 @@ The bytes of a request are not decoded for it, as most are handed on as they are
 Pictures and documents in base64 would count for far more than they cost: requests that hold some are looked into.
 """
 
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -21,13 +22,14 @@ MOST = 10_000_000
 
 
 class _Wanted(msgspec.Struct, gc=False):
-    """The names under which the formats ask for the length of an answer. Their types were checked before."""
+    """The names under which the formats ask for the length and number of answers, their types checked before."""
 
     max_tokens: Any = None
     max_completion_tokens: Any = None
     max_output_tokens: Any = None
     n: Any = None
     best_of: Any = None
+    prompt: Any = None
 
 
 _wanted = msgspec.json.Decoder(_Wanted).decode
@@ -38,18 +40,19 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     encoded = call.encoded
     if encoded is None:
         return _of(call.request, output_tokens)
-    if b"base64" in encoded.body:
-        try:
-            return _of(call.request, output_tokens)
-        except PlatformError:
-            pass  # unreadable here; whoever is asked will say so
     prompt = len(encoded.body) // BYTES_PER_TOKEN + 1
+    if b"base64" in encoded.body:
+        with suppress(PlatformError):  # unreadable here; whoever is asked will say so
+            prompt = _of(call.request, output_tokens).input_tokens
     if call.operation == "embeddings":
         return Estimate(prompt, 0)
     wanted = _wanted(encoded.body)
-    limit = _number(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens)
-    answers = max(_number(wanted.n) or 1, _number(wanted.best_of) or 1)
-    return _bounded(prompt, (limit or output_tokens) * answers)
+    # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
+    limit = _largest(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens) or output_tokens
+    answers = _largest(wanted.n, wanted.best_of, 1)
+    if call.operation == "text_completion":
+        answers *= _prompts(wanted.prompt)
+    return _bounded(prompt, limit * answers)
 
 
 def settled(expected: Estimate, error: BaseException | None, usage: Usage | None, asked: bool) -> Usage | None:
@@ -75,18 +78,25 @@ def _of(request: ChatRequest | CompletionRequest | EmbeddingRequest, output_toke
     if isinstance(request, EmbeddingRequest):
         return Estimate(sum(map(_text, request.inputs)), 0)
     sampling = request.sampling
-    each = (sampling.max_output_tokens or output_tokens) * max(1, sampling.n)
+    each = sampling.max_output_tokens or output_tokens
     if isinstance(request, ChatRequest):
-        return _bounded(estimate_tokens(request), each)
-    return _bounded(sum(map(_text, request.prompts)), each * max(1, len(request.prompts)))
+        return _bounded(estimate_tokens(request), each * max(1, sampling.n))
+    answers = max(1, sampling.n, request.best_of or 1) * max(1, len(request.prompts))
+    return _bounded(sum(map(_text, request.prompts)), each * answers)
 
 
 def _text(text: str | tuple[int, ...]) -> int:
     return len(text) if not isinstance(text, str) else len(text.encode()) // BYTES_PER_TOKEN + 1
 
 
-def _number(*values: Any) -> int | None:
-    return next((value for value in values if type(value) is int and value > 0), None)
+def _largest(*values: Any) -> int:
+    """Of those that are numbers; 0 where none is one."""
+    return max((value for value in values if type(value) is int and value > 0), default=0)
+
+
+def _prompts(prompt: Any) -> int:
+    """How many there are: an array of numbers is one, in tokens."""
+    return len(prompt) if type(prompt) is list and prompt and type(prompt[0]) is not int else 1
 
 
 def _bounded(input_tokens: int, output_tokens: int) -> Estimate:
