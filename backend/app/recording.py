@@ -41,7 +41,7 @@ def entry(call: CallRecord, id: str, at: float) -> Entry:
         at=at,
         request_id=call.id,
         principal=call.principal,
-        key_id=call.key,
+        key_id=call.purse,
         team=call.team,
         tier=call.tier,
         front_end=call.front_end,

@@ -34,6 +34,11 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         """
         return f"key:{self.line[0]}" if self.line else self.id
 
+    @property
+    def purse(self) -> str | None:
+        """What it spends is counted under this: its key, or what stands above the keys that it issues."""
+        return self.line[-1] if self.line else self.key
+
     def may(self, right: Right) -> bool:
         return right in rights_of(self.roles)
 

@@ -1,11 +1,23 @@
 """How the record of a call becomes an entry in the ledger."""
 
+import time
+
 import msgspec
 import pytest
 
-from app.accounts.usage.schemas import Entry
+from app.accounts.limits.budgets import Budgets
+from app.accounts.limits.families import Families
+from app.accounts.oidc.claims import principal_of
+from app.accounts.oidc.rules import OidcRules
+from app.accounts.usage.schemas import NANOS, Entry
+from app.accounts.usage.spending import SpendingFigures
+from app.core.clock import SystemClock
+from app.domain.errors import BudgetExceeded
+from app.domain.limits import Budget
+from app.domain.principal import Principal
 from app.domain.usage import Usage
-from app.inference.stages.account import CallRecord, Tried
+from app.inference.call import Call
+from app.inference.stages.account import Account, CallRecord, Tried
 from app.recording import entry
 
 RECORD = CallRecord(
@@ -22,6 +34,7 @@ RECORD = CallRecord(
     first_event_seconds=0.5,
     usage=Usage(input_tokens=7, output_tokens=5, cached_tokens=3, cache_write_tokens=2, reasoning_tokens=1),
     key="1",
+    purse="1",
     team="red",
     tier="gold",
     cost=0.1234567891,
@@ -63,3 +76,23 @@ def test_a_call_of_which_no_figures_are_known_has_none() -> None:
 
 def test_a_name_that_no_database_takes_is_made_fit() -> None:
     assert entered(model="a\0b").model == "a\\x00b"
+
+
+def test_who_shows_no_key_spends_of_one_purse_with_the_keys_that_he_issues() -> None:
+    async def nothing(*_: object) -> tuple[()]:
+        return ()
+
+    ann = principal_of({"sub": "ann"}, OidcRules(issuer="i", audience=("a",), algorithms=("RS256",)))
+    key = Principal(id="key:k", key="k", line=(*ann.line, "k"))
+    for spender in (ann, key):
+        records: list[CallRecord] = []
+        call = Call(id="x", operation="chat", model="m", decode=lambda: None, encoded=None, principal=spender)  # type: ignore[arg-type, return-value]
+        Account([records.append]).emit(call, None, None, None)
+        figures = SpendingFigures(nothing, SystemClock())
+        budgets = Budgets(figures, Families(nothing))
+        budgets.budgets = (Budget(name="each", limit=5 * NANOS, scope="key", window="day"),)
+        budgets.check(key)
+        figures.add(entry(msgspec.structs.replace(records[0], cost=5.0), "id", time.time()))
+        for asker in (ann, key):
+            with pytest.raises(BudgetExceeded):
+                budgets.check(asker)

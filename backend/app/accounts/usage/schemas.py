@@ -30,8 +30,8 @@ class AttemptEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False):
     """One call, when it is over. `id` is the ledger's own: callers may give several requests one `request_id`.
 
-    `at`: when it ended, in Unix seconds. `cost` in NANOS, None where no price is known. `estimated`: the tokens
-    were counted here, as the provider told none.
+    `at`: when it ended, in Unix seconds. `key_id`: the caller's purse. `cost` in NANOS, None where no price is
+    known. `estimated`: the tokens were counted here, as the provider told none.
     """
 
     id: str

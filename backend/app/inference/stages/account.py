@@ -43,7 +43,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
 class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
     US dollars, None where no price is known. `cached`: hit, coalesced or replayed, where no provider was asked.
-    `meant`, `policy`, `prompt`: as the call has them.
+    `purse`: as the principal has it. `meant`, `policy`, `prompt`: as the call has them.
 
     Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
     """
@@ -61,6 +61,7 @@ class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     first_event_seconds: float | None
     usage: Usage | None
     key: str | None = None
+    purse: str | None = None
     team: str | None = None
     tier: str | None = None
     cost: float | None = None
@@ -136,6 +137,7 @@ def _record(
         first_event_seconds=None if first_event_at is None else first_event_at - call.started,
         usage=usage,
         key=principal.key,
+        purse=principal.purse,
         team=principal.team,
         tier=principal.tier,
         cost=call.cost(usage),
