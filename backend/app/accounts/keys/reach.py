@@ -41,6 +41,17 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_grant(self, key: Key, parent: Key | None, fields: Iterable[str] = FIELDS) -> None:
         """`fields`: those that are given now. Raises PermissionDenied."""
+        self.check_reach(key, parent, fields)
+        if self.path is None or "groups" not in fields:
+            return
+        above = scope_of(parent) if parent is not None else self.scope
+        if set(key.groups) != set(above.groups):
+            raise PermissionDenied(
+                "'groups' must be those above: limits go by them.", code="scope_exceeded", param="groups"
+            )
+
+    def check_reach(self, key: Key, parent: Key | None, fields: Iterable[str] = FIELDS) -> None:
+        """Whether the key has no more than he, and than the key above. Raises PermissionDenied."""
         fields, scope = set(fields), scope_of(key)
         own = beyond(scope, self.scope, fields if self.path is not None else fields & _OF_EVERYBODY)
         if own is not None:

@@ -20,6 +20,9 @@ _K = KEYS.c
 _D = KEY_DIGESTS.c
 _TUPLES = ("groups", "models", "roles")
 
+MANY = 500
+"""Keys that one statement names."""
+
 
 async def insert_key(connection: AsyncConnection, key: Key, path: str, version: int) -> None:
     row = msgspec.structs.asdict(key)
@@ -77,11 +80,28 @@ async def end_digests(connection: AsyncConnection, key_id: str, at: float, now: 
     await connection.execute(update(KEY_DIGESTS).where(mine, later).values(expires_at=at))
 
 
-async def revoke(connection: AsyncConnection, path: str, at: float, version: int) -> int:
-    """The key at `path` and all below it. How many were good until then."""
-    here = or_(_K.path == path, _below(path))
-    query = update(KEYS).where(here, _K.revoked_at.is_(None)).values(revoked_at=at, version=version)
-    return (await connection.execute(query)).rowcount
+async def revoke(connection: AsyncConnection, id: str, at: float, version: int) -> int:
+    """The key and whatever came of it. How many were not revoked until then."""
+    count = 0
+    ids = sorted(await _come_of(connection, id))
+    for first in range(0, len(ids), MANY):
+        query = update(KEYS).where(_K.id.in_(ids[first : first + MANY]), _K.revoked_at.is_(None))
+        count += (await connection.execute(query.values(revoked_at=at, version=version))).rowcount
+    return count
+
+
+async def _come_of(connection: AsyncConnection, id: str) -> set[str]:
+    """The key's id, and those of all that stand below it or that it issued elsewhere, as an administrator's key
+    does; and of what came of these.
+    """
+    found, unasked = {id}, [id]
+    while unasked:
+        some, unasked = unasked[:MANY], unasked[MANY:]
+        query = select(_K.id).where(or_(_K.parent.in_(some), _K.created_by.in_([f"key:{each}" for each in some])))
+        more = set((await connection.execute(query)).scalars()) - found
+        found |= more
+        unasked += more
+    return found
 
 
 async def remove(connection: AsyncConnection, key: Key, at: float, version: int) -> None:
@@ -98,7 +118,8 @@ async def note_use(connection: AsyncConnection, used: Mapping[str, float]) -> No
         .where(_K.id == bindparam("key_id"), or_(_K.last_used_at.is_(None), _K.last_used_at < bindparam("at")))
         .values(last_used_at=bindparam("at"))
     )
-    await connection.execute(query, [{"key_id": id, "at": at} for id, at in used.items()])
+    # Everybody in one order: of two processes that wait for each other's rows, the database would end one.
+    await connection.execute(query, [{"key_id": id, "at": at} for id, at in sorted(used.items())])
 
 
 async def live(connection: AsyncConnection, now: float, after: str, most: int) -> list[Known]:

@@ -109,6 +109,7 @@ class KeyService:
         text = new_key()
         async with self._turn(actor) as turn:
             before, _ = await turn.reach.find(turn.connection, id)
+            turn.reach.check_reach(before, None)  # who has the text has what the key has
             check_active(before, turn.now)
             after = msgspec.structs.replace(before, hint=hint_of(text))
             await rows.end_digests(turn.connection, id, turn.now + rotation.overlap, turn.now)
@@ -120,12 +121,12 @@ class KeyService:
         return after, text
 
     async def revoke(self, actor: Actor, id: str) -> Key:
-        """It and all below it, for good. Once more changes nothing."""
+        """It, all below it and whatever these issued, for good. Once more changes nothing."""
         async with self._turn(actor) as turn:
-            before, path = await turn.reach.find(turn.connection, id)
+            before, _ = await turn.reach.find(turn.connection, id)
             if before.revoked_at is not None:
                 return before
-            count = await rows.revoke(turn.connection, path, turn.now, turn.version)
+            count = await rows.revoke(turn.connection, id, turn.now, turn.version)
             after = msgspec.structs.replace(before, revoked_at=turn.now)
             await turn.record("revoke", after, before, {"revoked_at": turn.now, "keys": count})
         return after

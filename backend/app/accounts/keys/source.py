@@ -53,7 +53,10 @@ class StoredKeys:
         return found
 
     async def note_use(self, used: Mapping[str, float]) -> None:
-        async with self._store.writing() as connection:
-            from app.accounts.keys import repository as rows
+        """By pages, so that nobody waits long for a key's row."""
+        ids = sorted(used)
+        for first in range(0, len(ids), PAGE):
+            async with self._store.writing() as connection:
+                from app.accounts.keys import repository as rows
 
-            await rows.note_use(connection, used)
+                await rows.note_use(connection, {id: used[id] for id in ids[first : first + PAGE]})

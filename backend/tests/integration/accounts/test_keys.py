@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.accounts.keys import repository as rows
 from app.accounts.keys import service as module
 from app.accounts.keys.schemas import KeyChange, KeyFilter, NewKey, Rotation
 from app.accounts.keys.text import is_key
@@ -114,6 +115,25 @@ async def test_revoking_takes_all_that_stand_below(room: Process) -> None:
     ):
         with pytest.raises(Conflict):
             await act
+
+
+@pytest.mark.parametrize("many", [1, 500])
+async def test_revoking_takes_what_an_administrator_s_key_issued(
+    room: Process, monkeypatch: pytest.MonkeyPatch, many: int
+) -> None:
+    monkeypatch.setattr(rows, "MANY", many)
+    keys = await room.service()
+    _, leaked = await room.issue(roles=("admin",))
+    _, deputy = await room.issue(leaked, roles=("admin",))
+    made = [await room.issue(by) for by in (leaked, deputy, deputy)]
+    below, _ = await room.issue(made[0][1])
+    other, _ = await room.issue()
+    assert leaked.key is not None
+    assert deputy.key is not None
+    await keys.revoke(actor(), leaked.key)
+    entries = [room.accounts.known(text) for text in (*(text for text, _ in made), below, other)]
+    assert [entry.revoked if entry else None for entry in entries] == [True, True, True, True, False]
+    assert (await keys.get(actor(), deputy.key)).revoked_at is not None
 
 
 async def test_what_is_deleted_is_gone_but_for_its_name(room: Process) -> None:
@@ -257,6 +277,25 @@ async def test_when_a_key_was_used_is_written_down(room: Process) -> None:
     await room.accounts.stop()
     used = (await keys.get(actor(), key.id)).last_used_at
     assert used == pytest.approx(room.clock.now(), abs=5)
+
+
+async def test_two_processes_that_write_down_the_same_keys_do_not_hold_each_other_up(
+    room: Process, database_settings: dict[str, Any]
+) -> None:
+    keys = await room.service()
+    ids = [(await keys.create(actor(), NewKey()))[0].id for _ in range(50)]
+    async with process(database_settings) as other:
+        await other.service()
+        sources = [each.accounts._directory._source for each in (room, other)]
+        for at in range(1, 11):
+            orders = (ids, ids[::-1])
+            await asyncio.gather(
+                *(
+                    each.note_use({id: at * 1.0 for id in order})
+                    for each, order in zip(sources, orders, strict=True)
+                )
+            )
+    assert {row["last_used_at"] for row in await room.rows("keys")} == {10.0}
 
 
 async def test_who_may_see_and_change_what(room: Process) -> None:
