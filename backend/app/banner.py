@@ -19,6 +19,7 @@ def banner(platform: Platform, host: str, port: int) -> str:
         f"LLM Platform serves on {base}{exposed}   (OpenAI API: {base}/v1   API reference: {base}/docs)",
         *(f"Also on {server.address}" for server in platform.manager.providing(Listens)),
         _access(platform),
+        f"Configured by {platform.configured_by}.",
         "",
         "Integrations:",
         *_integrations(platform),
@@ -35,9 +36,7 @@ def _access(platform: Platform) -> str:
     if platform.policy.authenticator.open_to_all:
         return "No key is set, so only this machine may call. Set LLM_PLATFORM_API_KEY to serve others."
     if (issuer := platform.settings.auth.oidc.issuer) is None:
-        return (
-            "Calls need the key in LLM_PLATFORM_API_KEY, or one that was issued with `llm-platform keys create`."
-        )
+        return "Calls need the platform's key, or one that was issued with `llm-platform keys create`."
     return f"Calls need a key, or a token of {issuer}."
 
 
@@ -73,8 +72,10 @@ def _example_model(entries: list[ModelEntry]) -> str | None:
 
 def _snippets(platform: Platform, base: str, model: str) -> list[str]:
     keyless = platform.policy.authenticator.open_to_all
-    key = "" if keyless else ' -H "Authorization: Bearer $LLM_PLATFORM_API_KEY"'
-    sdk_key = '"none"' if keyless else 'os.environ["LLM_PLATFORM_API_KEY"]'
+    from_environment = platform.key_is_in_environment
+    shown = "$LLM_PLATFORM_API_KEY" if from_environment else "YOUR_KEY"
+    key = "" if keyless else f' -H "Authorization: Bearer {shown}"'
+    sdk_key = '"none"' if keyless else 'os.environ["LLM_PLATFORM_API_KEY"]' if from_environment else '"YOUR_KEY"'
     messages = '[{"role": "user", "content": "What is a pod?"}]'
     return [
         "Try it:",
@@ -82,7 +83,7 @@ def _snippets(platform: Platform, base: str, model: str) -> list[str]:
         f"""    -d '{{"model": "{model}", "messages": {messages}}}'""",
         "",
         "  from openai import OpenAI",
-        *([] if keyless else ["  import os"]),
+        *(["  import os"] if from_environment and not keyless else []),
         f'  client = OpenAI(base_url="{base}/v1", api_key={sdk_key})',
         f'  answer = client.chat.completions.create(model="{model}", messages={messages})',
         "  print(answer.choices[0].message.content)",

@@ -158,6 +158,19 @@ class Platform:
         self._started = True
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
+    @property
+    def configured_by(self) -> str:
+        """For people: the file that was read, if any."""
+        return (
+            str(self._loaded.file)
+            if self._loaded.file
+            else "the environment and the command line; there is no file"
+        )
+
+    @property
+    def key_is_in_environment(self) -> bool:
+        return self._loaded.origin("server.api_key").where == "LLM_PLATFORM_API_KEY"
+
     def drain(self) -> None:
         """From now on unready; requests under way go on, `shutdown_seconds` at most."""
         if self._draining:

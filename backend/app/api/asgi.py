@@ -8,6 +8,7 @@ from app.api import request_ids
 from app.api.identity import credential
 from app.api.policy import ApiPolicy
 from app.domain.errors import BudgetExceeded, Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
+from app.domain.exchange import HOPS_HEADER
 from app.domain.principal import Principal
 from app.wire.openai_chat import errors
 
@@ -18,6 +19,8 @@ CLOSES_ITSELF = "closes_itself"
 that is under way has ended. Others are closed by the server at once."""
 
 REPLAYED = (b"idempotent-replayed", b"true")
+_HOPS = HOPS_HEADER.encode()
+
 JSON_TYPE = (b"content-type", b"application/json")
 
 
@@ -43,6 +46,24 @@ def sent_key(headers: Mapping[bytes, bytes]) -> str | None:
 
 def _text(value: bytes | None) -> str | None:
     return None if value is None else value.decode("latin-1")
+
+
+MAX_HOPS = 5
+
+
+def hops(headers: Mapping[bytes, bytes]) -> int:
+    """How many platforms the request has passed. Raises InvalidRequest for one that must be going in circles."""
+    told = headers.get(_HOPS)
+    if told is None:
+        return 0
+    passed = int(told) if told.isdigit() and len(told) < 4 else MAX_HOPS
+    if passed >= MAX_HOPS:
+        raise InvalidRequest(
+            f"The request has passed {MAX_HOPS} platforms: a target of the model leads back to one of them. "
+            "Look at the base_url of the integrations.",
+            code="loop_detected",
+        )
+    return passed
 
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:

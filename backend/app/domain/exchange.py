@@ -7,6 +7,9 @@ import msgspec
 
 R = TypeVar("R")
 
+HOPS_HEADER = "x-llm-hops"
+"""Tells a platform behind this one how many a request has passed, so that no request goes in circles for ever."""
+
 
 class Encoded(msgspec.Struct, frozen=True):
     """A request in the bytes it came in. `splice(body, model)` returns them with the model's name exchanged.
@@ -26,11 +29,11 @@ class Exchange(Generic[R]):
     `model` is the provider's own name for the model. `encoded` is set when the request came in a wire format;
     a provider that speaks that format sends `body_as(format)` on and answers in Opaque events. `request` is the
     domain value, decoded on first use, so same-format traffic never pays for it.
-    `request_id` may be sent upstream. `dropped`: the provider notes here which fields of the request it had to
-    leave out; whoever asks why an answer is as it is will be told.
+    `request_id` may be sent upstream. `hops`: how many platforms the request passed before this one. `dropped`:
+    the provider notes here which fields it had to leave out; whoever asks why an answer is as it is will be told.
     """
 
-    __slots__ = ("_decode", "_request", "dropped", "encoded", "model", "request_id", "stream")
+    __slots__ = ("_decode", "_request", "dropped", "encoded", "hops", "model", "request_id", "stream")
 
     def __init__(
         self,
@@ -40,11 +43,13 @@ class Exchange(Generic[R]):
         encoded: Encoded | None = None,
         stream: bool = False,
         request_id: str = "",
+        hops: int = 0,
     ) -> None:
         self.model = model
         self.encoded = encoded
         self.stream = stream
         self.request_id = request_id
+        self.hops = hops
         self.dropped: list[str] = []
         self._decode = decode
         self._request: R | None = None

@@ -85,7 +85,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request. Front-ends make it; stages read it and note on it what they did.
 
     `decode` gives the domain request; `request` keeps it. `encoded` holds the bytes it came in, if it came in
-    bytes. `session` is the caller's own word for what belongs together. `started` is in seconds of
+    bytes. `session` is the caller's own word for what belongs together,
+    `hops` how many platforms the request has passed already. `started` is in seconds of
     time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the event loop's clock; None when
     it did not say. `queued` is told how many are ahead when the call has to wait for a place. `cache_control`: the
     caller wants no kept answer ("no-cache"), nor its own to be kept ("no-store").
@@ -107,6 +108,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     principal: Principal = ANONYMOUS
     front_end: str = ""
     session: str | None = None
+    hops: int = 0
     started: float = msgspec.field(default_factory=time.perf_counter)
     deadline: float | None = None
     queued: Callable[[int], None] | None = None

@@ -31,6 +31,7 @@ async def send(attempt: Attempt) -> EventStream:
         encoded=call.encoded,
         stream=call.stream,
         request_id=call.id,
+        hops=call.hops,
     )
     attempt.dropped = exchange.dropped
     return await method(exchange)

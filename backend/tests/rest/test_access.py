@@ -12,7 +12,10 @@ from tests.rest.gateway import CHAT, gateway
 from tests.servers.raw_client import ask, get, post, request_bytes
 
 KEY = "sk-test-master"
-PROBES = ("/v1/health", "/health", "/healthz", "/v1/health/ready", "/health/ready", "/readyz")
+PROBES = (
+    *("/v1/health", "/health", "/healthz", "/health/liveness", "/health/liveliness"),
+    *("/v1/health/ready", "/health/ready", "/readyz", "/health/readiness"),
+)
 OPEN = {*PROBES, "/docs", "/openapi.json", "/docs/oauth2-redirect"}
 
 

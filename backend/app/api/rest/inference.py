@@ -22,6 +22,7 @@ from app.api.asgi import (
     Headers,
     error_headers,
     headers_of,
+    hops,
     identify,
     read_body,
     request_id,
@@ -158,6 +159,7 @@ class InferenceEndpoint:
             principal=principal,
             front_end=dialect.name,
             session=None if session is None else session.decode("latin-1"),
+            hops=hops(headers),
             cache_control=cache_control(headers.get(b"cache-control")),
         )
         return call, head

@@ -15,7 +15,7 @@ from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import InvalidRequest
 from app.domain.events import EventStream
-from app.domain.exchange import Exchange
+from app.domain.exchange import HOPS_HEADER, Exchange
 from app.integrations.kit.answers import answer
 from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, QUIET, RESPONSES, Format
 from app.integrations.kit.refused import add, drop
@@ -101,7 +101,9 @@ class OpenAICompatibleClient:
         if self._defaults and format is CHAT:
             body = add(body, self._defaults)
         body = call_ids.without_signatures(body)
-        headers = (_JSON, ("x-request-id", exchange.request_id)) if exchange.request_id else (_JSON,)
+        headers: tuple[tuple[str, str], ...] = (_JSON, (HOPS_HEADER, str(exchange.hops + 1)))
+        if exchange.request_id:
+            headers = (*headers, ("x-request-id", exchange.request_id))
         request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)
         return await self._upstream.ask(request, self._decode_error, model=exchange.model)
 

@@ -12,6 +12,8 @@ router = APIRouter(tags=["Health"])
 @router.get("/v1/health", summary="Liveness: the process answers")
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz", include_in_schema=False)
+@router.get("/health/liveliness", include_in_schema=False)
+@router.get("/health/liveness", include_in_schema=False)
 async def live() -> Response:
     return JSON({"status": "ok"})
 
@@ -19,6 +21,7 @@ async def live() -> Response:
 @router.get("/v1/health/ready", summary="Readiness: requests may be sent here")
 @router.get("/health/ready", include_in_schema=False)
 @router.get("/readyz", include_in_schema=False)
+@router.get("/health/readiness", include_in_schema=False)
 async def ready(context: Context) -> Response:
     if context.ready():
         return JSON({"status": "ready"})
