@@ -61,6 +61,7 @@ _FIXED = (
     "auth.key_secret",
     "limits.header_seconds",
     "limits.websocket_bytes",
+    "limits.processes",
     "usage.enabled",
 )
 """Settings that a reload can't change."""

@@ -170,7 +170,7 @@ async def test_what_config_check_refuses_a_reload_refuses_too(tmp_path: Path, ex
 NEW_SERVER = """
 server: {api_key: new-key, workers: 3}
 front_ends: {grpc: false}  # several workers need a fixed port for it
-limits: {body_bytes: 9}
+limits: {body_bytes: 9, processes: 7}
 """
 
 
@@ -179,7 +179,8 @@ async def test_settings_of_the_server_change_too_or_say_that_they_need_a_restart
         configure(tmp_path, peer, "peer")
         async with platform_process(tmp_path) as platform:
             configure(tmp_path, peer, "peer", extra=NEW_SERVER)
-            assert (await post(platform.port, "/admin/reload", {})).json()["needs_restart"] == ["server.workers"]
+            told = (await post(platform.port, "/admin/reload", {})).json()["needs_restart"]
+            assert told == ["server.workers", "limits.processes"]
             assert (await chat(platform.port, "shared")).status == 401
             key = {"Authorization": "Bearer new-key"}
             assert (await post(platform.port, CHAT, {"model": "shared"}, key)).status == 413

@@ -1,11 +1,14 @@
 """Which keys were issued below which, so that what they spend counts for those above them, too."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import PlatformError
 
 REFRESH_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 Paths = Callable[[], Awaitable[Iterable[str]]]
 """Of all keys that stand below others: ids from the top, with slashes between. Raises PlatformError."""
@@ -31,7 +34,10 @@ class Families:
 
     async def keep_up(self) -> None:
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("defect in what tells of keys below others; they stay as they were known")
             await self._clock.sleep(REFRESH_SECONDS)
 
     async def refresh(self) -> None:

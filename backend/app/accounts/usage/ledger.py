@@ -71,7 +71,8 @@ class Ledger:
         self.spending.add(entry)
 
     def start(self) -> None:
-        self._tasks = [asyncio.create_task(each) for each in (self._keep_writing(), self._keep_tidy())]
+        works = (self.spending.keep_up(), self._keep_writing(), self._keep_tidy())
+        self._tasks = [asyncio.create_task(each) for each in works]
 
     async def stop(self) -> None:
         """Writes what waits, as far as a few seconds go. Calls may still be recorded, until `close`."""
@@ -108,15 +109,9 @@ class Ledger:
     async def _keep_writing(self) -> None:
         if not self._writer.look_for_orphans():
             await self._clock.sleep(FIRST_WRITE_SECONDS)
-        await self._try_to_flush()
-        spending = asyncio.create_task(self.spending.keep_up())
-        try:
-            while True:
-                taken = await self._try_to_flush()
-                await self._clock.sleep(WRITE_SECONDS if taken else RETRY_SECONDS)
-        finally:
-            spending.cancel()
-            await asyncio.gather(spending, return_exceptions=True)
+        while True:
+            taken = await self._try_to_flush()
+            await self._clock.sleep(WRITE_SECONDS if taken else RETRY_SECONDS)
 
     async def _try_to_flush(self) -> bool:
         try:
@@ -132,6 +127,8 @@ class Ledger:
                 await self.tidy()
             except PlatformError as error:
                 logger.warning("old usage stays for now: %s", error)
+            except Exception:
+                logger.exception("defect in the ledger; old usage stays for now")
 
     async def tidy(self) -> None:
         """Drop what is past its time."""

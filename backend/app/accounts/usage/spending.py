@@ -4,7 +4,7 @@ That is what the database tells, and what this process has recorded that is not 
 seen with the next question, REFRESH_SECONDS later at most, once they are written.
 """
 
-import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -18,6 +18,8 @@ from app.domain.ports import SpendScope, SpendWindow
 REFRESH_SECONDS = 3.0
 _ALL_AGAIN = 200
 """After so many questions for the last days all others are asked for, too: usage may come late."""
+
+logger = logging.getLogger(__name__)
 
 Rows = Iterable[tuple[int, str, str, int]]
 Source = Callable[[int, int | None, int], Awaitable[Rows]]
@@ -71,7 +73,10 @@ class SpendingFigures:
 
     async def keep_up(self) -> None:
         while True:
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                logger.exception("defect in the ledger; what was spent stays as it was known")
             await self._clock.sleep(REFRESH_SECONDS)
 
     async def refresh(self) -> None:
@@ -83,7 +88,7 @@ class SpendingFigures:
             if not self.known or now != self._month or self._asked % _ALL_AGAIN == 0:
                 old = _days(await self._source(0, now.today - 1, now.first))
             recent = _days(await self._source(now.today - 1, None, now.first))
-        except (PlatformError, asyncio.CancelledError) as error:
+        except BaseException as error:
             self._written = written + self._written
             if isinstance(error, PlatformError):
                 return

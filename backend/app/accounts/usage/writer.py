@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from app.accounts.usage.schemas import Entry, entries, line
 from app.accounts.usage.spool import Segment, Spool
-from app.domain.errors import PlatformError
+from app.domain.errors import PlatformError, UpstreamTimeout
 
 BATCH = 500
 SEGMENT_BYTES = 4 * 2**20
@@ -43,6 +43,7 @@ class Writer:
         self._written = written
         self._segments: list[Segment] = []
         self._turns = 0
+        self._batch = BATCH
 
     @property
     def idle(self) -> bool:
@@ -71,6 +72,8 @@ class Writer:
             await self._write_held()
             whole = await self._write_segments()
         except PlatformError as error:
+            if isinstance(error.__cause__ or error, UpstreamTimeout):
+                self._batch = max(1, self._batch // 2)  # it may have been too much
             if not self.failing:
                 logger.warning("usage waits on disk, as the database does not take it: %s", error)
             self.failing = True
@@ -105,9 +108,9 @@ class Writer:
         return whole
 
     async def _write_segment(self, segment: Segment) -> None:
-        while lines := segment.lines(BATCH):
+        while lines := segment.lines(self._batch):
             found, unreadable = entries(lines)
-            await self._write_all(found)
+            await self._write_batch(found)
             for each in unreadable:
                 if each.endswith(b"\n"):
                     self._spool.put_aside(REJECTED, each, "nobody can read")
@@ -119,14 +122,18 @@ class Writer:
 
     async def _write_held(self) -> None:
         """What no disk takes goes right from memory."""
-        while lines := self._spool.held(BATCH):
+        while lines := self._spool.held(self._batch):
             found, _ = entries(lines)
             try:
-                await self._write_all(found)
+                await self._write_batch(found)
             except BaseException:
                 self._spool.hold_again(lines)
                 raise
             self._written(found)
+
+    async def _write_batch(self, found: Sequence[Entry]) -> None:
+        await self._write_all(found)
+        self._batch = min(BATCH, self._batch + 1 + self._batch // 8)
 
     async def _write_all(self, found: Sequence[Entry]) -> None:
         """A row that the database refuses must not keep the others out: it is put aside for people to look at."""

@@ -8,19 +8,25 @@ import pytest
 from app.accounts.usage.schemas import Entry, line
 from app.accounts.usage.spool import Segment, Spool
 from app.accounts.usage.writer import BATCH, REJECTED, Writer
+from app.domain.errors import Unavailable, UpstreamTimeout
 from tests.unit.accounts.ledger_entries import entry, no_more_files
 
 
 class Room:
-    """`taken`: what the database has, batch by batch."""
+    """`taken`: what the database has, batch by batch. `most`: the entries of a batch that it takes in time."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.taken: list[list[Entry]] = []
+        self.tried: list[int] = []
+        self.most = BATCH
         self.spool = Spool(folder, 2**30)
         self.writer = Writer(self.spool, self.write, lambda _: False, lambda _: None)
 
     async def write(self, entries: Sequence[Entry]) -> None:
+        self.tried.append(len(entries))
+        if len(entries) > self.most:
+            raise Unavailable("slow") from UpstreamTimeout("slow", provider="database")
         self.taken.append(list(entries))
 
     def record(self, count: int) -> list[Entry]:
@@ -75,3 +81,18 @@ async def test_only_a_line_without_an_end_is_torn_and_others_are_put_aside(room:
     assert room.ids == ["good"]
     assert [path.name for path in room.folder.iterdir()] == [REJECTED]
     assert (room.folder / REJECTED).read_bytes() == b"{}\n"
+
+
+async def test_a_batch_that_takes_too_long_gets_smaller_and_grows_again(room: Room) -> None:
+    sent = room.record(3 * BATCH)
+    room.most = BATCH // 3
+    turns = 1
+    while not await room.writer.turn():
+        turns += 1
+        assert turns < 50
+    assert room.tried[:3] == [BATCH, BATCH // 2, BATCH // 4]
+    assert room.ids == [each.id for each in sent]
+    room.most = BATCH
+    sent = room.record(9 * BATCH)
+    assert await room.writer.turn()
+    assert room.tried[-2] == BATCH
