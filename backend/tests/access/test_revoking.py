@@ -16,7 +16,7 @@ from app.api.identity import OPERATOR
 from tests.access.routes import IN, STRANGER, ask
 from tests.graphql.client import dialled
 from tests.servers.raw_client import get
-from tests.servers.whole_platform import Whole, whole_platform
+from tests.servers.whole_platform import MASTER, Whole, whole_platform
 from tests.websocket.gateway import Client, connect
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -70,6 +70,7 @@ async def test_what_goes_on_and_on_ends_with_the_key(whole: Whole) -> None:
     header = whole.header("watcher")
     base = f"ws://127.0.0.1:{whole.port}"
     async with (
+        asyncio.timeout(20),
         connect(f"{base}/ws/models", additional_headers=header) as socket,
         dialled(f"{base}/graphql", headers=header) as client,
         grpc.aio.insecure_channel(whole.grpc_target) as channel,
@@ -85,7 +86,12 @@ async def test_what_goes_on_and_on_ends_with_the_key(whole: Whole) -> None:
         )
         while (await watching.read()).kind != models_pb2.ModelChange.KIND_COMPLETE:
             pass
-        await whole.revoke(id)
+        async with connect(f"{base}/ws/metrics", additional_headers=header) as figures:
+            await Client(figures).frame()
+            await whole.revoke(id)
+            assert await ask(whole, EACH[0], {"x-api-key": MASTER}) == IN  # which changes the figures
+            assert (await Client(figures).frame())["status"] == 401
+            assert await Client(figures).closed() == 1008
         whole.platform.router.catalog.rebuild()
         assert (await client.receive())["payload"][0]["extensions"]["code"] == "UNAUTHENTICATED"
         with pytest.raises(grpc.aio.AioRpcError) as caught:

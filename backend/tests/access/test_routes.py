@@ -1,6 +1,9 @@
 """Every route of every front-end against the table of access, by everybody, with every header."""
 
+import json
+
 import pytest
+from websockets.asyncio.client import connect
 
 from app.api.access import ROUTES, check_access
 from app.domain.errors import PermissionDenied
@@ -47,3 +50,14 @@ async def test_no_host_opens_a_route(whole: Whole, host: str) -> None:
             assert (await ask_rest(whole, route, {"Host": host})).status == 401, route
         elif route.startswith(("GraphQL Query", "GraphQL Mutation")):
             assert await ask(whole, route, {"Host": host}) == STRANGER, route
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.startswith("WebSocket")])
+async def test_a_key_in_the_first_frame_counts_as_one_in_the_headers(whole: Whole, route: str) -> None:
+    for role in ROLES:
+        url = f"ws://127.0.0.1:{whole.port}{route.partition(' ')[2]}"
+        async with connect(url, proxy=None) as socket:
+            await socket.send(json.dumps({"type": "auth", "key": whole.keys[role]}))
+            told = json.loads(await socket.recv())
+        allowed = ROUTES[route] in RIGHTS[role]
+        assert (told["type"], told.get("status")) == (("authenticated", None) if allowed else ("error", 403)), role

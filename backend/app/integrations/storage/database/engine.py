@@ -28,7 +28,8 @@ async def open_engine(address: str, seconds: float) -> AsyncEngine:
     if address.startswith("sqlite"):
         engine = migrating = _sqlite(address, seconds)
     else:
-        engine = _other(address, {"timeout": seconds, "command_timeout": seconds})
+        # The second is for what the driver does behind a statement that was given up, such as to call it off.
+        engine = _other(address, {"timeout": seconds, "command_timeout": 2 * seconds})
         migrating = _other(address, {"timeout": seconds})
     try:
         await bring_up_to_date(migrating.execution_options(**{BEGIN: "BEGIN EXCLUSIVE"}))
