@@ -11,12 +11,16 @@ from app.domain.errors import UpstreamError
 AGAIN_SECONDS = 0.25
 """When to tell again what could not be told: before anybody who was refused a place comes again."""
 
+UNKNOWN = "?"
+
 MOST = 10_000
 """Changes that wait while nobody can be told. Of more, the oldest are given up."""
 
 
 class Change(NamedTuple):
-    """`difference` is added to the `step` of `key`. No step: `call` does not hold its place at `key` any more."""
+    """`difference` is added to the `step` of `key`. No step: `call` does not hold its place at `key` any more.
+    UNKNOWN: `call` has no use for what it took there, if it took something.
+    """
 
     key: str
     call: str
@@ -40,7 +44,7 @@ class Settling:
 
     def add(self, change: Change) -> None:
         self._waiting.append(change)
-        if not change.step:
+        if change.step in ("", UNKNOWN):
             self._places[change.key] = self._told
         if self._task is None:
             self._task = asyncio.get_running_loop().create_task(self._keep_telling())

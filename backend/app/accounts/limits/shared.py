@@ -9,10 +9,10 @@ from app.accounts.limits.leases import LEASE_SECONDS, Leases, Pairs
 from app.accounts.limits.memory import MemoryLimits
 from app.accounts.limits.refusals import over
 from app.accounts.limits.scripts import RENEW, RESERVE, SETTLE
-from app.accounts.limits.settling import Change, Settling
+from app.accounts.limits.settling import UNKNOWN, Change, Settling
 from app.accounts.limits.window import STEPS
 from app.core.clock import Clock, SystemClock
-from app.domain.errors import UpstreamError, UpstreamUnavailable
+from app.domain.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.domain.limits import Estimate, Rate, Reservation, Standing, used
 from app.domain.ports import ScriptRunner
 from app.domain.usage import Usage
@@ -47,13 +47,11 @@ class SharedLimits:
             return self._local.reserve(holder, rates, estimate)
         call = f"{self._process}:{next(self._calls)}"
         keys = [f"limits:{holder}:{rate.unit}:{rate.window:g}" for rate in rates]
-        wanted: list[str | float] = [call, LEASE_SECONDS, STEPS]
         for rate, key in zip(rates, keys, strict=True):
             if rate.unit == "concurrent":
                 await self._settling.places(key)
-            wanted += (rate.unit, rate.limit, rate.window, estimate.of(rate.unit))
         try:
-            worst, wait, *told = await runner.run_script(RESERVE, keys, wanted)
+            worst, wait, *told = await self._ask(runner, call, rates, keys, estimate)
         except UpstreamError:
             return self._local.reserve(holder, rates, estimate)
         standings = _standings(rates, told)
@@ -82,8 +80,26 @@ class SharedLimits:
         await self._leases.close()
         await self._settling.close()
 
+    async def _ask(
+        self, runner: ScriptRunner, call: str, rates: Sequence[Rate], keys: Sequence[str], estimate: Estimate
+    ) -> list[int]:
+        """What RESERVE returns. If nobody hears that, what it took, or will yet take, is given back."""
+        wanted: list[str | float] = [call, LEASE_SECONDS, STEPS]
+        for rate in rates:
+            wanted += (rate.unit, rate.limit, rate.window, estimate.of(rate.unit))
+        try:
+            answer: list[int] = await runner.run_script(RESERVE, [*keys, _took(call)], wanted)
+        except BaseException as error:  # above all the caller who leaves
+            if isinstance(error, UpstreamTimeout) or not isinstance(error, UpstreamError):
+                for rate, key in zip(rates, keys, strict=True):
+                    if rate.unit != "requests":
+                        self._settling.add(Change(key, call, UNKNOWN, -estimate.of(rate.unit)))
+            raise
+        return answer
+
     async def _tell(self, number: int, changes: Sequence[Change]) -> None:
         keys = [f"limits:told:{self._process}", *(change.key for change in changes)]
+        keys += [_took(change.call) for change in changes if change.step == UNKNOWN]
         words = [word for change in changes for word in change[1:]]
         await self._there().run_script(SETTLE, keys, [number, *words])
 
@@ -101,6 +117,10 @@ class SharedLimits:
         if self.runner is None:
             raise UpstreamUnavailable("Nobody counts for all processes now.")
         return self.runner
+
+
+def _took(call: str) -> str:
+    return f"limits:took:{call}"
 
 
 def _standings(rates: Sequence[Rate], told: Sequence[int]) -> list[Standing]:

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+import pytest
 import pytest_asyncio
 
-from app.accounts.limits.scripts import RENEW, SETTLE
+from app.accounts.limits.scripts import RENEW, RESERVE, SETTLE
 from app.accounts.limits.settling import MOST, Change, Settling
 from app.accounts.limits.shared import SharedLimits
 from app.domain.errors import RateLimited, UpstreamTimeout
@@ -34,19 +35,21 @@ class Line:
     """
 
     def __init__(self, runner: ScriptRunner) -> None:
-        self._runner = runner
+        self.send = runner.run_script
+        self.sent: list[tuple[str, Sequence[str], Sequence[str | bytes | float]]] = []
         self.lost = self.held = ""
         self.heard = False
         self.there, self.go = asyncio.Event(), asyncio.Event()
 
     async def run_script(self, script: str, keys: Sequence[str], arguments: Sequence[str | bytes | float]) -> Any:
+        self.sent.append((script, keys, arguments))
         lost = script == self.lost
         if lost:
             self.lost = ""
         if script == self.held:
             self.there.set()
             await self.go.wait()
-        answer = None if lost and not self.heard else await self._runner.run_script(script, keys, arguments)
+        answer = None if lost and not self.heard else await self.send(script, keys, arguments)
         if lost:
             self.there.set()
             raise UpstreamTimeout("slow", provider="redis")
@@ -111,6 +114,44 @@ async def test_a_call_that_ends_while_it_is_renewed_is_not_there_again(server: R
         line.go.set()
         await renewing
         assert await left(limits, PLACES) == 1
+
+
+BOTH = [*TOKENS, *PLACES]
+
+
+async def free(limits: SharedLimits) -> list[int]:
+    """What is left of BOTH when no call is under way."""
+    await limits.close()
+    told = await limits.reserve("a", BOTH, Estimate(0, 0))
+    told.settle(None)
+    return [told.standings[0].remaining, told.standings[1].remaining + 1]
+
+
+@pytest.mark.parametrize("arrives", ["before", "after"])
+async def test_who_leaves_before_the_answer_takes_nothing(server: RedisServer, arrives: str) -> None:
+    async with on_a_line(server) as (limits, line):
+        line.held = RESERVE
+        asking = asyncio.create_task(limits.reserve("a", BOTH, Estimate(100, 800)))
+        await line.there.wait()
+        sent = line.sent[-1]
+        line.held = ""
+        if arrives == "before":
+            await line.send(*sent)
+        asking.cancel()
+        await asyncio.wait({asking})
+        assert asking.cancelled()
+        if arrives == "after":
+            await limits.close()
+            await line.send(*sent)
+        assert await free(limits) == [1000, 2]
+
+
+@pytest.mark.parametrize("heard", [True, False])
+async def test_what_an_answer_that_was_too_late_took_is_given_back(server: RedisServer, heard: bool) -> None:
+    async with on_a_line(server) as (limits, line):
+        line.lost, line.heard = RESERVE, heard
+        (await limits.reserve("a", BOTH, Estimate(100, 800))).settle(None)  # it goes by the share of this process
+        assert await free(limits) == [1000, 2]
 
 
 async def test_of_too_many_the_oldest_are_given_up() -> None:
