@@ -51,4 +51,5 @@ def oidc_rules(settings: Settings) -> OidcRules | None:
         team_claim=wanted.team_claim,
         role_names=wanted.role_names,
         default_roles=wanted.default_roles,
+        key_lifetime=wanted.key_lifetime,
     )

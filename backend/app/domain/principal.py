@@ -14,6 +14,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     that hold for it, by name. `models`: patterns of the models that it may use; none means all.
     `line`: the ids of the keys above its key, from the top, and its own; of who has none, what stands above
     the keys that it issues.
+    `grants_for`: seconds that a key may live, at most, which it issues without having shown one; None for no end.
     `rank`: where requests have to wait, those of a higher one go first.
     """
 
@@ -26,6 +27,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     models: tuple[str, ...] = ()
     line: tuple[str, ...] = ()
     rank: int = 0
+    grants_for: float | None = None
 
     @property
     def holder(self) -> str:

@@ -59,6 +59,9 @@ class OidcSettings(Section):
     )
     groups_claim: str = Field(default="groups", description="The claim that names groups.")
     team_claim: str | None = Field(default=None, description="The claim that names the team.")
+    key_lifetime: Annotated[Seconds, Field(gt=0)] = Field(
+        default=90 * 86400, description="How long a key may live, at most, that is issued with a token."
+    )
 
     @model_validator(mode="after")
     def _says_for_whom(self) -> "OidcSettings":

@@ -12,11 +12,9 @@ from app.domain.errors import Conflict, InvalidRequest
 _DEFAULT = Scope(roles=("user",))
 
 
-def drafted(
-    new: NewKey, id: str, text: str, parent: Key | None, above: Scope | None, created_by: str, now: float
-) -> Key:
+def drafted(new: NewKey, id: str, text: str, parent: Key | None, above: Scope, created_by: str, now: float) -> Key:
     """`above`: whose scope it has where nothing else is said. Raises InvalidRequest."""
-    scope = {field: _chosen(getattr(new, field), getattr(above or _DEFAULT, field)) for field in FIELDS}
+    scope = {field: _chosen(getattr(new, field), getattr(above, field)) for field in FIELDS}
     if new.roles is UNSET:
         scope["roles"] = _roles(above)
     if new.expires_in is not UNSET:
@@ -54,9 +52,9 @@ def _chosen(said: Any, otherwise: Any) -> Any:
     return otherwise if said is UNSET else said
 
 
-def _roles(above: Scope | None) -> tuple[str, ...]:
+def _roles(above: Scope) -> tuple[str, ...]:
     """A user's, unless those above may do less."""
-    if above is None or beyond(_DEFAULT, above, ["roles"]) is None:
+    if beyond(_DEFAULT, above, ["roles"]) is None:
         return _DEFAULT.roles
     return above.roles
 

@@ -50,6 +50,17 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
                 "'groups' must be those above: limits go by them.", code="scope_exceeded", param="groups"
             )
 
+    def at_top(self) -> Scope:
+        """What a key below none has where nothing else is said."""
+        if self.path is not None:
+            return self.scope
+        return Scope(roles=("user",), expires_at=None if self.key else self.scope.expires_at)
+
+    def check_text(self, key: Key) -> None:
+        """Whether he may have the key's text, and with it all that the key has. Raises PermissionDenied."""
+        ends = {"expires_at"} if self.key is None else set()  # of his grants alone
+        self.check_reach(key, None, set(FIELDS) - ends)
+
     def check_reach(self, key: Key, parent: Key | None, fields: Iterable[str] = FIELDS) -> None:
         """Whether the key has no more than he, and than the key above. Raises PermissionDenied."""
         fields, scope = set(fields), scope_of(key)
@@ -66,7 +77,7 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
         return path.startswith(f"{self.path}/") or (itself and path == self.path)
 
 
-async def reach_of(connection: AsyncConnection, principal: Principal) -> Reach:
+async def reach_of(connection: AsyncConnection, principal: Principal, now: float) -> Reach:
     """Raises PermissionDenied when the key that was shown has ended meanwhile."""
     own, path = None, tree_of(principal.id)
     if principal.key is not None:
@@ -74,13 +85,14 @@ async def reach_of(connection: AsyncConnection, principal: Principal) -> Reach:
         if found is None or found[0].revoked_at is not None:
             raise PermissionDenied("The key that was shown has been revoked.")
         own, path = found
+    lasting = now + principal.grants_for if principal.grants_for is not None else None
     scope = Scope(
         roles=tuple(principal.roles),
         models=principal.models,
         groups=principal.groups,
         team=principal.team,
         tier=principal.tier,
-        expires_at=own.expires_at if own else None,
+        expires_at=own.expires_at if own else lasting,
     )
     return Reach(path=None if principal.may(Right.ALL_KEYS) else path, scope=scope, key=own)
 

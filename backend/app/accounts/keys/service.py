@@ -68,7 +68,7 @@ class KeyService:
             parent, above = await turn.reach.parent(turn.connection, new.parent)
             if parent is not None:
                 check_active(parent, turn.now)
-            bound = scope_of(parent) if parent else turn.reach.scope if turn.reach.path else None
+            bound = scope_of(parent) if parent else turn.reach.at_top()
             key = drafted(new, id, text, parent, bound, actor.principal.id, turn.now)
             turn.reach.check_grant(key, parent)
             _check_owner(turn.reach, key, parent.owner if parent else actor.principal.id)
@@ -81,12 +81,12 @@ class KeyService:
 
     async def get(self, actor: Actor, id: str) -> Key:
         async with self._store.reading() as connection:
-            reach = await reach_of(connection, actor.principal)
+            reach = await reach_of(connection, actor.principal, self._clock.now())
             return (await reach.find(connection, id, itself=True))[0]
 
     async def page(self, actor: Actor, wanted: KeyFilter) -> Page:
         async with self._store.reading() as connection:
-            reach = await reach_of(connection, actor.principal)
+            reach = await reach_of(connection, actor.principal, self._clock.now())
             found = await rows.page(connection, wanted, reach.path, self._clock.now())
         return Page(found[: wanted.limit], has_more=len(found) > wanted.limit)
 
@@ -109,7 +109,7 @@ class KeyService:
         text = new_key()
         async with self._turn(actor) as turn:
             before, _ = await turn.reach.find(turn.connection, id)
-            turn.reach.check_reach(before, None)  # who has the text has what the key has
+            turn.reach.check_text(before)
             check_active(before, turn.now)
             after = msgspec.structs.replace(before, hint=hint_of(text))
             await rows.end_digests(turn.connection, id, turn.now + rotation.overlap, turn.now)
@@ -146,9 +146,9 @@ class KeyService:
     @asynccontextmanager
     async def _turn(self, actor: Actor) -> AsyncIterator[_Turn]:
         async with self._store.writing() as connection:
-            version = await raise_version(connection, SUBJECT)
-            reach = await reach_of(connection, actor.principal)
-            yield _Turn(connection, version, self._clock.now(), reach, actor)
+            version, now = await raise_version(connection, SUBJECT), self._clock.now()
+            reach = await reach_of(connection, actor.principal, now)
+            yield _Turn(connection, version, now, reach, actor)
         await self._publish()
 
 

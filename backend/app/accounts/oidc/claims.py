@@ -12,11 +12,13 @@ from app.domain.roles import ROLES
 
 MOST_WORDS, LONGEST_WORD = 200, 255
 LONGEST_SUBJECT = 200
+_DIGESTED = "sha256:"
 
 
 def principal_of(claims: Mapping[str, Any], rules: OidcRules) -> Principal:
     """Raises Unauthenticated for a token without a subject."""
-    id = f"oidc:{_subject(claims.get('sub'))}"
+    # A subject is the issuer's own: another issuer's of that name is somebody else.
+    id = f"oidc:{_digest(rules.issuer)[:12]}:{_subject(claims.get('sub'))}"
     return Principal(
         id=id,
         roles=_roles(_found(claims, rules.roles_claim), rules),
@@ -24,6 +26,7 @@ def principal_of(claims: Mapping[str, Any], rules: OidcRules) -> Principal:
         team=_word(_found(claims, rules.team_claim)) if rules.team_claim else None,
         # Who issues keys to himself has no more of anything by that.
         line=(tree_of(id),),
+        grants_for=rules.key_lifetime,
     )
 
 
@@ -31,8 +34,12 @@ def _subject(value: object) -> str:
     """As it is, if it can stand in logs and in a column; else its digest."""
     if not isinstance(value, str) or not value:
         raise Unauthenticated("The token names no subject.", code="invalid_api_key")
-    if len(value) <= LONGEST_SUBJECT and value.isprintable():
+    if len(value) <= LONGEST_SUBJECT and value.isprintable() and not value.startswith(_DIGESTED):
         return value
+    return _DIGESTED + _digest(value)
+
+
+def _digest(value: str) -> str:
     return hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -11,6 +11,7 @@ class OidcRules(msgspec.Struct, frozen=True, kw_only=True):
 
     Claims are named as they stand, or as a path with dots: `realm_access.roles`. `role_names`: what the provider
     calls our roles; without one a value counts that is the name of a role. `default_roles`: of those without any.
+    `key_lifetime`: seconds that a key may live which somebody issues with his token; None for no end.
     """
 
     issuer: str
@@ -23,3 +24,4 @@ class OidcRules(msgspec.Struct, frozen=True, kw_only=True):
     team_claim: str | None = None
     role_names: Mapping[str, str] = {}
     default_roles: tuple[str, ...] = ()
+    key_lifetime: float | None = None

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DISCOVERY = "/.well-known/openid-configuration"
 FRESH_SECONDS = 300.0
-"""After which the keys are asked for again: one that the provider takes back stops being good by then."""
+"""After which the keys are asked for again, and waited for: one that the provider takes back is good no more."""
 
 TRUST_SECONDS = 3600.0
 """For which they are good while the provider does not answer."""
@@ -43,26 +43,35 @@ class SigningKeys:
         self._clock = clock
         self._fetch = fetch or fetched
         self._keys: list[Mapping[str, Any]] = []
-        self._asked_at = self._fetched_at = -inf
+        self._asked_at = self._fetched_at = self._failed_at = -inf
         self._asking: asyncio.Task[None] | None = None
         self._failing = False
 
     async def find(self, id: str | None, algorithm: str) -> "PyJWK | None":
         """None when the provider has no such key. Raises Unavailable when that can't be told."""
-        age = self._age()
-        if age <= TRUST_SECONDS and (known := self._known(id, algorithm)) is not None:
-            if age > FRESH_SECONDS:
-                self._ask_again()
+        if self._age() <= FRESH_SECONDS and (known := self._known(id, algorithm)) is not None:
             return known
-        if (asking := self._ask_again()) is not None:
+        asking, away = self._ask_again(), self._away()
+        if away and (known := self._trusted(id, algorithm)) is not None:
+            return known
+        if asking is not None:
             await asyncio.shield(asking)
-        if self._age() > TRUST_SECONDS:
+        if (known := self._trusted(id, algorithm)) is not None:
+            return known
+        if asking is None or self._failing:
             raise Unavailable(
-                "The identity provider does not answer, so the token can't be checked. Ask again.",
+                "The identity provider can't be asked for the token's key now. Ask again.",
                 code="identity_provider_unavailable",
                 retry_after=PAUSE_SECONDS,
             )
-        return self._known(id, algorithm)
+        return None
+
+    def _trusted(self, id: str | None, algorithm: str) -> "PyJWK | None":
+        return self._known(id, algorithm) if self._age() <= TRUST_SECONDS else None
+
+    def _away(self) -> bool:
+        """Whether it did not answer lately, so that waiting for it again would keep everybody."""
+        return self._failing and self._clock.monotonic() - self._failed_at <= FRESH_SECONDS
 
     def _age(self) -> float:
         return self._clock.monotonic() - self._fetched_at
@@ -96,6 +105,7 @@ class SigningKeys:
             self._note(str(error))
         except Exception:
             logger.exception("defect while the signing keys were asked for")
+            self._note("a defect")
         finally:
             self._asking = None
 
@@ -111,6 +121,8 @@ class SigningKeys:
         return [key for key in keys if _signs(key)]
 
     def _note(self, trouble: str | None) -> None:
+        if trouble is not None:
+            self._failed_at = self._clock.monotonic()
         if trouble is not None and not self._failing:
             logger.warning("the identity provider's signing keys are not to be had: %s", trouble)
         elif trouble is None and self._failing:

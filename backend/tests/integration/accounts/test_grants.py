@@ -156,6 +156,21 @@ async def test_who_is_an_operator_no_more_does_not_become_one_by_his_old_keys(ro
     await keys.revoke(actor(oidc()), key.id)
 
 
+@pytest.mark.parametrize("role", ["user", "admin"])
+async def test_a_token_issues_no_keys_without_end(room: Process, role: str) -> None:
+    keys, by = await room.service(), oidc(roles=frozenset({role}), models=(), grants_for=3600.0)
+    key, _ = await keys.create(actor(by), NewKey())
+    assert key.expires_at == key.created_at + 3600
+    for more in (NewKey(expires_at=None), NewKey(expires_in=3700.0)):
+        with pytest.raises(PermissionDenied):
+            await keys.create(actor(by), more)
+    with pytest.raises(PermissionDenied):
+        await keys.change(actor(by), key.id, KeyChange(expires_at=None))
+    await keys.create(actor(by), NewKey(expires_in=3600.0))
+    room.clock.ahead = 10.0
+    await keys.rotate(actor(by), key.id, Rotation())
+
+
 async def test_keys_of_somebody_without_a_key_are_his_alone(room: Process) -> None:
     keys = await room.service()
     key, _ = await keys.create(actor(oidc()), NewKey(name="for scripts"))

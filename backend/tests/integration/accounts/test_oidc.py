@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import hashlib
 import hmac
 import json
 import logging
@@ -40,12 +41,17 @@ def verifier(provider: IdentityProvider, clock: VirtualClock | None = None, **fi
     return TokenVerifier(rules(provider, **fields), clock or VirtualClock(time.time()))
 
 
+def id_of(provider: IdentityProvider, subject: str) -> str:
+    return f"oidc:{hashlib.sha256(provider.url.encode()).hexdigest()[:12]}:{subject}"
+
+
 async def test_a_good_token_says_who_it_is_and_is_checked_once(provider: IdentityProvider) -> None:
     checking, token = verifier(provider, team_claim="team"), provider.token(groups=["a", "b"], team="red")
     assert checking.known(token) is None
     found = await checking.principal(token)
-    assert (found.id, found.roles, found.groups, found.team) == ("oidc:ann", {"user"}, ("a", "b"), "red")
-    assert found.line == (tree_of("oidc:ann"),)
+    assert (found.id, found.roles) == (id_of(provider, "ann"), {"user"})
+    assert (found.groups, found.team) == (("a", "b"), "red")
+    assert found.line == (tree_of(found.id),)
     assert checking.known(token) == found
     assert provider.asked == ["/.well-known/openid-configuration", "/keys"]
     assert checking.known(token[:-1]) is None
@@ -55,7 +61,7 @@ async def test_a_good_token_says_who_it_is_and_is_checked_once(provider: Identit
 async def test_each_algorithm_that_is_allowed(provider: IdentityProvider, algorithm: str) -> None:
     key = SigningKey("another", algorithm)
     provider.published.append(key.public())
-    assert (await verifier(provider).principal(provider.token(key))).id == "oidc:ann"
+    assert (await verifier(provider).principal(provider.token(key))).id == id_of(provider, "ann")
     others = tuple(each for each in ALGORITHMS if each != algorithm)
     narrow = TokenVerifier(structs.replace(rules(provider), algorithms=others), VirtualClock(time.time()))
     with pytest.raises(Unauthenticated):
@@ -113,13 +119,15 @@ BAD: dict[str, Callable[[IdentityProvider], str]] = {
 
 @pytest.mark.parametrize("bad", BAD)
 async def test_what_is_no_good_token(provider: IdentityProvider, bad: str) -> None:
-    checking, token = verifier(provider), BAD[bad](provider)
+    clock = VirtualClock(time.time())
+    checking, token = verifier(provider, clock), BAD[bad](provider)
     for _ in range(2):
+        await clock.advance(PAUSE_SECONDS)
         with pytest.raises(Unauthenticated) as caught:
             await checking.principal(token)
         assert token not in caught.value.message
     assert checking.known(token) is None
-    assert (await checking.principal(provider.token())).id == "oidc:ann"
+    assert (await checking.principal(provider.token())).id == id_of(provider, "ann")
 
 
 async def test_nobody_is_asked_for_the_sake_of_another_issuer_s_token(provider: IdentityProvider) -> None:
@@ -141,7 +149,7 @@ async def test_a_token_names_no_place_to_fetch_its_key_from(provider: IdentityPr
 
 async def test_clocks_may_differ_by_so_much(provider: IdentityProvider) -> None:
     late = provider.token(exp=int(now()) - 20, nbf=int(now()) + 20)
-    assert (await verifier(provider).principal(late)).id == "oidc:ann"
+    assert (await verifier(provider).principal(late)).id == id_of(provider, "ann")
     with pytest.raises(Unauthenticated):
         await verifier(provider, skew=5.0).principal(late)
 
@@ -152,25 +160,50 @@ async def test_a_new_key_is_found_and_one_that_was_taken_back_is_forgotten(provi
     await checking.principal(provider.token())
     provider.key = SigningKey("key-2")
     provider.published = [provider.key.public()]
-    with pytest.raises(Unauthenticated):  # too short a time after the last question
+    with pytest.raises(Unavailable):  # too short a time after the last question to tell
         await checking.principal(provider.token(sub="bob"))
     await clock.advance(PAUSE_SECONDS)
-    assert (await checking.principal(provider.token(sub="bob"))).id == "oidc:bob"
+    assert (await checking.principal(provider.token(sub="bob"))).id == id_of(provider, "bob")
+    await clock.advance(PAUSE_SECONDS)
     with pytest.raises(Unauthenticated):
         await checking.principal(provider.token(old, sub="eve"))
 
 
-async def test_keys_are_asked_for_again_now_and_then_without_keeping_anybody_waiting(
+async def test_a_key_that_was_taken_back_is_good_no_more_once_what_is_known_is_old(
     provider: IdentityProvider,
 ) -> None:
+    clock = VirtualClock(now())
+    checking, old = verifier(provider, clock), provider.key
+    await checking.principal(provider.token())
+    provider.published = [SigningKey("key-2").public()]
+    await clock.advance(FRESH_SECONDS + 1)
+    with pytest.raises(Unauthenticated):
+        await checking.principal(provider.token(old, sub="eve"))
+
+
+async def test_a_new_key_that_can_t_be_asked_for_is_doubt_not_refusal(provider: IdentityProvider) -> None:
+    clock = VirtualClock(now())
+    checking = verifier(provider, clock)
+    await checking.principal(provider.token())
+    provider.status, provider.key = 503, SigningKey("key-2")
+    for seconds in (PAUSE_SECONDS * 2, 1.0):  # it is asked and does not answer, and it may not be asked again yet
+        await clock.advance(seconds)
+        with pytest.raises(Unavailable):
+            await checking.principal(provider.token(sub="bob"))
+
+
+async def test_a_provider_that_has_just_failed_keeps_nobody_waiting(provider: IdentityProvider) -> None:
     clock = VirtualClock(now())
     checking = verifier(provider, clock)
     await checking.principal(provider.token())
     await clock.advance(FRESH_SECONDS + 1)
-    provider.hold = asyncio.Event()
-    assert (await checking.principal(provider.token(sub="bob"))).id == "oidc:bob"
+    provider.status = 503
+    await checking.principal(provider.token(sub="carol"))
+    await clock.advance(PAUSE_SECONDS)
+    provider.status, provider.hold = 200, asyncio.Event()
+    assert (await checking.principal(provider.token(sub="bob"))).id == id_of(provider, "bob")
     provider.hold.set()
-    await becomes(lambda: asked(provider, 4))
+    await becomes(lambda: asked(provider, 5))
 
 
 async def asked(provider: IdentityProvider, times: int) -> bool:
@@ -195,13 +228,13 @@ async def test_while_the_provider_is_away_its_keys_are_trusted_for_a_while(
     provider.status = 503
     for _ in range(3):
         await clock.advance(TRUST_SECONDS / 4)
-        assert (await checking.principal(provider.token(sub="bob"))).id == "oidc:bob"
+        assert (await checking.principal(provider.token(sub="bob"))).id == id_of(provider, "bob")
     await clock.advance(TRUST_SECONDS / 4 + 1)
     with pytest.raises(Unavailable):
         await checking.principal(provider.token(sub="carol"))
     provider.status = 200
     await clock.advance(PAUSE_SECONDS)
-    assert (await checking.principal(provider.token(sub="carol"))).id == "oidc:carol"
+    assert (await checking.principal(provider.token(sub="carol"))).id == id_of(provider, "carol")
     assert len(caplog.records) == 2
 
 
@@ -247,7 +280,7 @@ async def test_keys_that_sign_nothing_here(provider: IdentityProvider, change: d
 
 async def test_which_of_several_keys_was_meant_is_no_guess(provider: IdentityProvider) -> None:
     token = provider.token(headers={"kid": None})
-    assert (await verifier(provider).principal(token)).id == "oidc:ann"  # there is one
+    assert (await verifier(provider).principal(token)).id == id_of(provider, "ann")  # there is one
     provider.published.append(SigningKey("key-2").public())
     with pytest.raises(Unauthenticated):
         await verifier(provider).principal(token)
@@ -296,4 +329,18 @@ async def test_a_subject_that_can_t_stand_in_a_log_is_known_by_its_digest(provid
     for subject in ("line\nbreak", "x" * 201):
         found = (await checking.principal(provider.token(sub=subject))).id
         assert subject not in found
-        assert len(found) == len("oidc:") + 64
+        marked = id_of(provider, f"sha256:{hashlib.sha256(subject.encode()).hexdigest()}")
+        assert found == marked
+        pretended = marked.removeprefix(id_of(provider, ""))
+        assert (await checking.principal(provider.token(sub=pretended))).id != marked
+
+
+async def test_another_issuer_s_subject_of_that_name_is_somebody_else(provider: IdentityProvider) -> None:
+    async with identity_provider() as other:
+        first, second = [await verifier(each).principal(each.token()) for each in (provider, other)]
+    assert first.id != second.id
+    assert first.holder != second.holder
+
+
+async def test_how_long_keys_may_live_that_are_issued_with_a_token(provider: IdentityProvider) -> None:
+    assert (await verifier(provider, key_lifetime=60.0).principal(provider.token())).grants_for == 60.0
