@@ -6,7 +6,7 @@ and raises a PlatformError (never a library's own) while it has not. Cancelling 
 the upstream at once.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -184,6 +184,15 @@ class Spending(Protocol):
         """Billionths of a US dollar. `id`: of the key or of the team; "" for the platform. Days and months are
         those of UTC. Costs no question and no waiting.
         """
+        ...
+
+    @property
+    def version(self) -> object:
+        """Changes with what `spent` tells, but for what listeners hear of."""
+        ...
+
+    def listen(self, listener: Callable[[str, int], object]) -> None:
+        """It is told of every call of a key, and its cost, as it is recorded."""
         ...
 
     @property

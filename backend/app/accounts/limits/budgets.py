@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from app.accounts.limits.families import Families
+from app.accounts.limits.purses import Purses
 from app.accounts.usage.schemas import NANOS
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import BudgetExceeded
@@ -34,6 +35,7 @@ class Budgets:
         self.budgets: tuple[Budget, ...] = ()
         self._spending = spending
         self.families = families
+        self._purses = Purses(spending, families)
         self._publish = publish
         self._clock = clock or SystemClock()
         self._told: set[tuple[str, str, str, bool]] = set()
@@ -41,8 +43,8 @@ class Budgets:
 
     def check(self, principal: Principal) -> None:
         """Raises BudgetExceeded."""
-        if len(principal.line) > 1:
-            self.families.learn(principal.line)
+        if principal.line:
+            self._purses.learn(principal.line)
         for budget, id in self._of(principal):
             spent = self._spent(budget, id)
             if spent >= budget.limit * budget.alert:
@@ -69,7 +71,7 @@ class Budgets:
             logger.warning("what was spent before the start is not known yet; budgets count what is spent since")
         if budget.scope != "key":
             return self._spending.spent(budget.scope, id, budget.window)
-        return sum(self._spending.spent("key", key, budget.window) for key in self.families.of(id))
+        return self._purses.spent(id, budget.window)
 
     def _tell(self, budget: Budget, id: str, spent: int) -> None:
         """Once when the alert is reached, and once when nothing is left, in every period."""

@@ -21,16 +21,27 @@ class Families:
         self._paths = paths
         self._clock = clock or SystemClock()
         self._below: dict[str, set[str]] = {}
+        self._above: dict[str, tuple[str, ...]] = {}
+        self.version = 0
+        """Changes with every refresh."""
 
     def of(self, key: str) -> Iterable[str]:
         """Itself, and all below it."""
         below = self._below.get(key)
         return (key,) if below is None else (key, *below)
 
-    def learn(self, line: Sequence[str]) -> None:
-        """A key's, from the top."""
-        for above in line[:-1]:
-            self._below.setdefault(above, set()).add(line[-1])
+    def above(self, key: str) -> Sequence[str]:
+        return self._above.get(key, ())
+
+    def learn(self, line: Sequence[str]) -> bool:
+        """A key's, from the top. Whether it was not known."""
+        *above, key = line
+        if key in self._above:
+            return False
+        self._above[key] = tuple(above)
+        for each in above:
+            self._below.setdefault(each, set()).add(key)
+        return True
 
     async def keep_up(self) -> None:
         while True:
@@ -45,6 +56,7 @@ class Families:
             paths = await self._paths()
         except PlatformError:
             return
-        self._below = {}
+        self._below, self._above = {}, {}
+        self.version += 1
         for path in paths:
             self.learn(path.split("/"))

@@ -25,7 +25,7 @@ from app.core.clock import Clock, SystemClock
 from app.domain.errors import PlatformError
 
 FIRST_WRITE_SECONDS = 3.0
-"""After a start: the database loads by itself until then. What others left behind is not kept waiting."""
+"""After a start, which is busy enough. What others left behind is not kept waiting."""
 
 WRITE_SECONDS = 0.5
 RETRY_SECONDS = 2.0

@@ -7,6 +7,7 @@ seen with the next question, REFRESH_SECONDS later at most, once they are writte
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from app.accounts.usage.schemas import Entry
@@ -46,25 +47,35 @@ class SpendingFigures:
         self._recent: _Days = {}
         self._own: _Days = {}
         self._written: list[Sums] = []
+        self._listeners: list[Callable[[str, int], object]] = []
         self._month = self._now()
         self._asked = 0
         self.known = False
 
     def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
         today, month = self._now()
-        first = {"day": today, "month": month, "total": 0}[window]
+        first = today if window == "day" else month if window == "month" else 0
         who = (scope, id)
-        return sum(
-            cost
-            for days in (self._old, self._recent, self._own)
-            for day, cost in days.get(who, {}).items()
-            if day >= first
-        )
+        total = 0
+        for days in (self._old, self._recent, self._own):
+            if who in days:
+                total += sum(cost for day, cost in days[who].items() if day >= first)
+        return total
 
     def add(self, entry: Entry) -> None:
         """It was recorded here."""
         if entry.cost:
             _count(self._own, int(entry.at // DAY), entry.key_id, entry.team, entry.cost)
+            if entry.key_id:
+                for tell in self._listeners:
+                    tell(entry.key_id, entry.cost)
+
+    @property
+    def version(self) -> object:
+        return self._asked, self._now()
+
+    def listen(self, listener: Callable[[str, int], object]) -> None:
+        self._listeners.append(listener)
 
     def written(self, entries: Iterable[Entry]) -> None:
         """They were recorded here, and the database has them now, or never will."""
@@ -99,9 +110,12 @@ class SpendingFigures:
             _count_all(self._own, sums, -1)
 
     def _now(self) -> _Month:
-        at = self._clock.now()
-        first = datetime.fromtimestamp(at, UTC).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-        return _Month(int(at // DAY), int(first.timestamp() // DAY))
+        return _month(int(self._clock.now() // DAY))
+
+
+@lru_cache(maxsize=2)
+def _month(today: int) -> _Month:
+    return _Month(today, int(datetime.fromtimestamp(today * DAY, UTC).replace(day=1).timestamp() // DAY))
 
 
 def _days(rows: Rows) -> _Days:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import pytest
 
@@ -25,6 +25,13 @@ class Spent(dict[tuple[SpendScope, str], float]):
 
     known = True
     asked: SpendWindow | None = None
+
+    @property
+    def version(self) -> object:
+        return object()
+
+    def listen(self, _: Callable[[str, int], object]) -> None:
+        """Nothing is recorded here."""
 
     def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
         self.asked = window
