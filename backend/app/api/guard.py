@@ -6,7 +6,9 @@ from urllib.parse import urlsplit
 from starlette.types import Scope
 
 from app.api.policy import ApiPolicy
-from app.domain.errors import PermissionDenied
+from app.domain.errors import PermissionDenied, Unauthenticated
+
+_CREDENTIALS = frozenset({b"authorization", b"x-api-key"})
 
 
 def stranger(scope: Scope, headers: Mapping[bytes, bytes], policy: ApiPolicy) -> PermissionDenied | None:
@@ -31,6 +33,19 @@ def stranger(scope: Scope, headers: Mapping[bytes, bytes], policy: ApiPolicy) ->
         f"Without an API key the platform answers this machine only, not {what}. "
         "Set LLM_PLATFORM_API_KEY, or list the origin in server.cors_origins."
     )
+
+
+def unclear(scope: Scope, headers: Mapping[bytes, bytes]) -> Unauthenticated | None:
+    """Of two credentials that differ none counts: which one does must never be a guess. `headers` has one of each
+    name.
+    """
+    if len(headers) == len(scope["headers"]):
+        return None
+    for name, value in scope["headers"]:
+        if name in _CREDENTIALS and value != headers[name]:
+            message = f"'{name.decode()}' was sent with different values: send one."
+            return Unauthenticated(message, code="invalid_api_key")
+    return None
 
 
 def foreign_page(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> PermissionDenied | None:

@@ -75,6 +75,20 @@ async def test_a_wrong_key_is_refused_on_the_hot_path(headers: dict[str, str]) -
         assert platform.provider.exchanges == []
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages", "/integrations/status", "/nowhere"])
+@pytest.mark.parametrize(("name", "good"), [("authorization", f"Bearer {KEY}"), ("x-api-key", KEY)])
+async def test_of_two_keys_that_differ_none_counts(path: str, name: str, good: str) -> None:
+    async with gateway(key=KEY) as platform:
+        for second, refused in ((good, False), ("Bearer other", True)):
+            for first, last in ((good, second), (second, good)):
+                head = f"GET {path} HTTP/1.1\r\nHost: x\r\n{name}: {first}\r\n{name.title()}: {last}\r\n\r\n"
+                reply = await ask(platform.port, head.encode())
+                assert (reply.status == 401) == refused
+                assert (
+                    not refused or f"'{name}' was sent with different values" in reply.json()["error"]["message"]
+                )
+
+
 @pytest.mark.parametrize("headers", [{"Authorization": f"Bearer {KEY}"}, {"x-api-key": KEY}])
 async def test_the_key_opens_every_door(headers: dict[str, str]) -> None:
     async with gateway(key=KEY) as platform:

@@ -30,22 +30,21 @@ class AuditLog:
         self._store = store
         self._clock = clock
         self._waiting: deque[Act] = deque(maxlen=MOST_WAITING)
+        self._writing: set[asyncio.Task[None]] = set()
         self._retrying: asyncio.Task[None] | None = None
         self._turn = asyncio.Lock()
 
     async def record(
         self, actor: Actor, action: str, object: str, *, before: Any = None, after: Any = None
     ) -> None:
-        """Of what has been done already."""
+        """Of what has been done already: also when the caller leaves meanwhile, it is written, and once."""
         act = act_of(actor, action, object, self._clock.now(), before, after)
         logger.info("%s: %s %s (request %s)", act.actor, action, act.object, act.request_id)
         self._waiting.append(act)
-        try:
-            await self._write()
-        except PlatformError as error:
-            logger.warning("what was done is not in the audit log yet: %s", error)
-            if self._retrying is None:
-                self._retrying = asyncio.create_task(self._retry())
+        writing = asyncio.create_task(self._begin())
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        await asyncio.shield(writing)
 
     async def page(self, wanted: AuditFilter) -> AuditPage:
         """The newest first. Raises Unavailable."""
@@ -70,14 +69,32 @@ class AuditLog:
         with suppress(PlatformError, TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._write()
+        for writing in (left := list(self._writing)):
+            writing.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
         for act in self._waiting:
             logger.error("never in the audit log: %s", msgspec.json.encode(act).decode())
+
+    async def _begin(self) -> None:
+        try:
+            await self._write()
+            return
+        except PlatformError as error:
+            logger.warning("what was done is not in the audit log yet: %s", error)
+        except Exception:
+            logger.exception("defect while the audit log was written")
+        if self._retrying is None:
+            self._retrying = asyncio.create_task(self._retry())
 
     async def _retry(self) -> None:
         while self._waiting:
             await self._clock.sleep(RETRY_SECONDS)
-            with suppress(PlatformError):
+            try:
                 await self._write()
+            except PlatformError:
+                pass  # it was told
+            except Exception:
+                logger.exception("defect while the audit log was written")
         self._retrying = None
 
     async def _write(self) -> None:

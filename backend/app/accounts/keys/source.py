@@ -34,7 +34,9 @@ class StoredKeys:
                 known = await rows.changed_since(connection, since)
             if wanted:
                 known += await rows.with_digests(connection, wanted)
-            others = await rows.any_of_another_secret(connection, secret_id, now)
+            others = None
+            if version != since:  # it looks through all digests
+                others = await rows.any_of_another_secret(connection, secret_id, now)
         if since is None:
             known += await self._all(now)
         return News(version, known, others)

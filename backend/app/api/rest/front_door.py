@@ -6,7 +6,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.asgi import deny_websocket, headers_of, send_json
-from app.api.guard import foreign_page, stranger
+from app.api.guard import foreign_page, stranger, unclear
 from app.api.lane import close_lane
 from app.api.policy import ApiPolicy
 from app.wire.openai_chat import errors
@@ -50,7 +50,7 @@ class FrontDoor:
             return
         policy = self._policy()
         headers = headers_of(scope)
-        if refusal := stranger(scope, headers, policy):
+        if refusal := stranger(scope, headers, policy) or unclear(scope, headers):
             status, body = errors.encode(refusal)
             await send_json(send, status, body, [])
         elif b"origin" in headers and policy.origins:
@@ -65,7 +65,8 @@ class FrontDoor:
             await self.rest(scope, receive, send)
             return
         policy, headers = self._policy(), headers_of(scope)
-        if refusal := stranger(scope, headers, policy) or foreign_page(headers, policy):
+        refusal = stranger(scope, headers, policy) or unclear(scope, headers) or foreign_page(headers, policy)
+        if refusal is not None:
             await deny_websocket(send, refusal)
         else:
             await (self._mounts.get(scope["path"]) or self.rest)(scope, receive, send)

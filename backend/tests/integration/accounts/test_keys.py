@@ -9,7 +9,7 @@ import pytest
 from app.accounts.keys import repository as rows
 from app.accounts.keys import service as module
 from app.accounts.keys.schemas import KeyChange, KeyFilter, NewKey, Rotation
-from app.accounts.keys.text import is_key
+from app.accounts.keys.text import is_key, new_key
 from app.domain.errors import Conflict, InvalidRequest, NotFound, PermissionDenied, Unavailable
 from tests.integration.accounts.rooms import MASTER, Process, actor, process
 
@@ -47,8 +47,6 @@ async def test_a_key_of_which_nothing_was_said_is_a_users_for_all_models(room: P
 
 
 async def test_strangers_are_nobody(room: Process) -> None:
-    from app.accounts.keys.text import new_key
-
     assert await room.entry(new_key()) is None
 
 
@@ -268,6 +266,23 @@ async def test_another_secret_is_noticed(room: Process, database_settings: dict[
     async with process(database_settings, secret=b"t" * 32) as other:
         with pytest.raises(Unavailable):
             await other.entry(text)
+
+
+async def test_unknown_keys_are_no_reason_to_look_through_all_digests(
+    room: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await (await room.service()).create(actor(), NewKey())
+    looked = []
+    real = rows.any_of_another_secret
+
+    async def noted(*arguments: Any) -> bool:
+        looked.append(arguments)
+        return await real(*arguments)
+
+    monkeypatch.setattr(rows, "any_of_another_secret", noted)
+    for _ in range(3):
+        assert await room.entry(new_key()) is None
+    assert looked == []
 
 
 async def test_when_a_key_was_used_is_written_down(room: Process) -> None:
