@@ -49,7 +49,4 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
         return not self.models or matches(self.models, model)
 
 
-OWNERS = frozenset({"operator", "local"})
-"""The ids of those who own the platform: the master key, and this machine where there is none."""
-
 ANONYMOUS = Principal(id="anonymous")

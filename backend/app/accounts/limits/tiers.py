@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from app.domain.limits import Tier
-from app.domain.principal import OWNERS, Principal
+from app.domain.principal import Principal
 
 logger = logging.getLogger(__name__)
 
@@ -34,10 +34,7 @@ class Tiers:
 
     def _found(self, principal: Principal) -> Tier | None:
         places = [self._by_group[group] for group in principal.groups if group in self._by_group]
-        if places:
-            return self._ranked[min(places)]
-        # The master key, and whoever sits at the machine of a keyless platform, own it.
-        return None if principal.id in OWNERS else self._default
+        return self._ranked[min(places)] if places else self._default
 
     def _instead(self, principal: Principal) -> Tier | None:
         found = self._found(principal) or (self._ranked[-1] if self._ranked else None)
