@@ -40,8 +40,12 @@ class MemoryLimits:
         return self._taken(holder, rates, estimate, now)
 
     def note(self, holder: str, rates: Sequence[Rate], estimate: Estimate) -> "Reservation":
-        """Take it without asking: it was let in by somebody who counts for all processes."""
-        return self._taken(holder, rates, estimate, self._clock())
+        """Take it whatever the share: it was let in by somebody who counts for all processes. Raises RateLimited
+        where this process alone has let in a whole limit: then who counts for all has started anew, with nothing.
+        """
+        now = self._clock()
+        self._check_whole(holder, rates, estimate, now)
+        return self._taken(holder, rates, estimate, now)
 
     def settle(self, holder: str, taken: "Sequence[_Part]", usage: Usage | None) -> None:
         now = self._clock()
@@ -62,6 +66,17 @@ class MemoryLimits:
             return Standing(rate=rate, remaining=max(0, left), reset=0.0)
         window = self._window((holder, rate))
         return Standing(rate=rate, remaining=window.remaining(now), reset=window.reset_in(now))
+
+    def _check_whole(self, holder: str, rates: Sequence[Rate], estimate: Estimate, now: float) -> None:
+        for rate in rates:
+            if rate.unit == "concurrent":
+                if self._under_way.get((holder, rate), 0) >= rate.limit:
+                    raise over(rate, RETRY_SECONDS, [Standing(rate=rate, remaining=0, reset=0.0)])
+            elif window := self._windows.get((holder, rate)):
+                amount, left = estimate.of(rate.unit), rate.limit - window.recent(now)
+                if left < min(amount, rate.limit):
+                    standing = Standing(rate=rate, remaining=max(0, left), reset=window.reset_in(now))
+                    raise over(rate, window.free_in(amount, now, rate.limit), [standing])
 
     def _wait(self, key: Key, amount: int, now: float) -> float | None:
         """Seconds until there is room; None where there is some now."""

@@ -116,8 +116,8 @@ return 0
 """
 """KEYS: where the number of this process's last batch stands; then of each rate that changes; then, of those whose
 step is not known, where it is told what the call took. ARGV: the number of this batch, which does nothing where
-it was there before; then of each the call, the step, and what is to be added there. No step: the call is not under way
-any more. "?": the step that it took; if it comes only later, it takes nothing.
+it was there before; then of each the call, the step, and what is to be added there. No step: the call is not under
+way any more. "?": the step that it took; if it comes only later, it takes nothing.
 """
 
 RENEW = """

@@ -69,7 +69,8 @@ class Settling:
                 batch = list(self._waiting)
                 self._waiting.clear()
                 self._number += 1
-                while not await self._was_told(batch):
+                told, self._told = self._told, asyncio.Event()
+                while not await self._was_told(batch, told):
                     if self._closing.is_set():
                         break
                     with suppress(TimeoutError):
@@ -77,8 +78,7 @@ class Settling:
         finally:
             self._task = None
 
-    async def _was_told(self, batch: Sequence[Change]) -> bool:
-        told, self._told = self._told, asyncio.Event()
+    async def _was_told(self, batch: Sequence[Change], told: asyncio.Event) -> bool:
         try:
             await self._tell(self._number, batch)
         except UpstreamError:

@@ -12,7 +12,7 @@ from app.accounts.limits.scripts import RENEW, RESERVE, SETTLE
 from app.accounts.limits.settling import UNKNOWN, Change, Settling
 from app.accounts.limits.window import STEPS
 from app.core.clock import Clock, SystemClock
-from app.domain.errors import UpstreamError, UpstreamTimeout, UpstreamUnavailable
+from app.domain.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
 from app.domain.limits import Estimate, Rate, Reservation, Standing, used
 from app.domain.ports import ScriptRunner
 from app.domain.usage import Usage
@@ -29,7 +29,8 @@ class _Part(NamedTuple):
 
 class SharedLimits:
     """`runner` is where they are counted: None while there is nothing of the kind. `local` always counts what this
-    process lets in, so that its share holds at once when the runner does not answer.
+    process lets in, so that its share holds at once when the runner does not answer, and whole limits hold when it
+    has forgotten.
     """
 
     def __init__(self, local: MemoryLimits, clock: Clock | None = None) -> None:
@@ -47,9 +48,6 @@ class SharedLimits:
             return self._local.reserve(holder, rates, estimate)
         call = f"{self._process}:{next(self._calls)}"
         keys = [f"limits:{holder}:{rate.unit}:{rate.window:g}" for rate in rates]
-        for rate, key in zip(rates, keys, strict=True):
-            if rate.unit == "concurrent":
-                await self._settling.places(key)
         try:
             worst, wait, *told = await self._ask(runner, call, rates, keys, estimate)
         except UpstreamError:
@@ -61,10 +59,15 @@ class SharedLimits:
             _Part(rate, key, estimate.of(rate.unit), step)
             for rate, key, step in zip(rates, keys, told[::3], strict=True)
         ]
+        try:
+            local = self._local.note(holder, rates, estimate)
+        except RateLimited:
+            self.settle(call, parts, None)
+            raise
         for part in parts:
             if part.rate.unit == "concurrent":
                 self._leases.hold(part.key, call)
-        return _Taken(self, call, parts, standings, self._local.note(holder, rates, estimate))
+        return _Taken(self, call, parts, standings, local)
 
     def settle(self, call: str, parts: Sequence[_Part], usage: Usage | None) -> None:
         """Nobody waits for it. What can't be told now is told later."""
@@ -85,7 +88,9 @@ class SharedLimits:
     ) -> list[int]:
         """What RESERVE returns. If nobody hears that, what it took, or will yet take, is given back."""
         wanted: list[str | float] = [call, LEASE_SECONDS, STEPS]
-        for rate in rates:
+        for rate, key in zip(rates, keys, strict=True):
+            if rate.unit == "concurrent":
+                await self._settling.places(key)
             wanted += (rate.unit, rate.limit, rate.window, estimate.of(rate.unit))
         try:
             answer: list[int] = await runner.run_script(RESERVE, [*keys, _took(call)], wanted)

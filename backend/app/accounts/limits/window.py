@@ -53,10 +53,21 @@ class SlidingWindow:
                 self._total += amount
                 return
 
-    def free_in(self, amount: int, now: float) -> float:
-        """Seconds until `amount` fits, if nothing else is counted meanwhile."""
+    def recent(self, now: float) -> int:
+        """What was counted in the last window less a step: who counts the same by another clock has it still."""
         self._expire(now)
-        over = self._total + min(amount, self.limit) - self.limit
+        total, oldest = self._total, self._step(now) - STEPS + 2
+        for step, count in self._steps:
+            if step >= oldest:
+                break
+            total -= count
+        return total
+
+    def free_in(self, amount: int, now: float, limit: int | None = None) -> float:
+        """Seconds until `amount` fits, if nothing else is counted meanwhile. `limit` instead of its own."""
+        self._expire(now)
+        limit = limit or self.limit
+        over = self._total + min(amount, limit) - limit
         for step, count in self._steps:
             if over <= 0:
                 break

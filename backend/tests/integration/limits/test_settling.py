@@ -154,6 +154,18 @@ async def test_what_an_answer_that_was_too_late_took_is_given_back(server: Redis
         assert await free(limits) == [1000, 2]
 
 
+@pytest.mark.parametrize(("rate", "limit"), [(Rate(unit="requests", limit=5), 5), (PLACES[0], 2)])
+async def test_a_redis_that_starts_anew_gives_nobody_a_limit_again(
+    server: RedisServer, rate: Rate, limit: int
+) -> None:
+    async with on_a_line(server) as (limits, line):
+        for _ in range(limit):
+            await limits.reserve("a", [rate], Estimate(1, 1))
+        assert await line.send("return redis.call('DEL', KEYS[1])", [f"limits:a:{rate.unit}:60"], []) == 1
+        assert isinstance(await tried(limits, [rate]), RateLimited)
+        assert not isinstance(await tried(limits, [rate], holder="b"), RateLimited)
+
+
 async def test_of_too_many_the_oldest_are_given_up() -> None:
     told: list[Sequence[Change]] = []
 

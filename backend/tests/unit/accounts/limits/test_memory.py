@@ -79,6 +79,23 @@ def test_the_window_slides(limits: MemoryLimits, clock: Clock) -> None:
         limits.reserve("a", [REQUESTS], Estimate(1, 1))
 
 
+def test_a_process_knows_when_it_let_in_a_whole_limit(clock: Clock) -> None:
+    """Whatever its share. It forgets a little earlier than whoever counts for all, who says when to come again."""
+    limits, one = MemoryLimits(0.1, clock), Estimate(1, 1)
+    for _ in range(3):
+        limits.note("a", [REQUESTS, AT_ONCE], one).settle(None)
+    with pytest.raises(RateLimited, match="3 requests in a minute") as refused:
+        limits.note("a", [AT_ONCE, REQUESTS], one)
+    assert [each.remaining for each in refused.value.standings] == [0]
+    assert refused.value.retry_after == pytest.approx(61.0, abs=1.1)
+    limits.note("b", [REQUESTS], one)
+    clock.now += 60
+    for _ in range(2):
+        limits.note("a", [REQUESTS, AT_ONCE], one)
+    with pytest.raises(RateLimited, match="2 requests at the same time"):
+        limits.note("a", [REQUESTS, AT_ONCE], one)
+
+
 @pytest.mark.parametrize(("share", "own"), [(1.0, 1000), (0.25, 250), (0.0001, 1)])
 def test_one_of_several_processes_has_its_share(share: float, own: int) -> None:
     assert remaining(MemoryLimits(share), TOKENS) == own
