@@ -73,8 +73,8 @@ class Flight:
         """Whether the event number `place` has come."""
         return place < self._dropped + len(self._log)
 
-    def read(self, place: int) -> tuple[StreamEvent, int]:
-        """The event number `place`, and where it ends. Raises Overloaded when it is not held any more."""
+    def read(self, place: int) -> StreamEvent:
+        """The event number `place`. Raises Overloaded when it is not held any more."""
         if place < self._dropped:
             raise Overloaded(
                 "This answer is shared with other requests and was read too slowly; ask again.",
@@ -86,7 +86,7 @@ class Flight:
             self._furthest = end
             if self._pause is not None and not self._far_ahead and not self._pause.done():
                 self._pause.set_result(None)
-        return event, end
+        return event
 
     def satisfied(self, reader: "Reader") -> None:
         """The reader has the whole answer, or knows how it failed."""
@@ -101,11 +101,7 @@ class Flight:
         self._readers.remove(reader)
         if self._readers and reader.call is self._payer and not self._charged:
             self._charge(self._readers[0].call)
-        if self.ended:
-            return
-        if self._readers:
-            self._furthest = max(each.read_bytes for each in self._readers)
-        else:
+        if not self._readers and not self.ended:
             self._gone(self)
             self._task.cancel()
 
@@ -203,11 +199,10 @@ class Flight:
 class Reader:
     """Satisfies EventStream."""
 
-    __slots__ = ("_flight", "_place", "_waiter", "call", "read_bytes")
+    __slots__ = ("_flight", "_place", "_waiter", "call")
 
     def __init__(self, flight: Flight, call: Call) -> None:
         self.call = call
-        self.read_bytes = 0
         self._flight = flight
         self._place = 0
         self._waiter: asyncio.Future[None] | None = None
@@ -232,7 +227,7 @@ class Reader:
                 raise self._end_of(flight)
             await self._wait()
         try:
-            event, self.read_bytes = flight.read(self._place)
+            event = flight.read(self._place)
         except Overloaded:
             flight.leave(self)
             raise

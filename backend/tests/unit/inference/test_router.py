@@ -204,18 +204,18 @@ async def test_a_provider_that_answers_nothing_is_a_protocol_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("script", "raised"),
+    ("script", "raised", "outcome"),
     [
-        ([START, TextDelta(text="hel")], ProviderProtocolError),
-        ([START, TextDelta(text="hel"), Finished(reason="error")], UpstreamError),
+        ([START, TextDelta(text="hel")], ProviderProtocolError, "data_loss"),
+        ([START, TextDelta(text="hel"), Finished(reason="error")], UpstreamError, "unavailable"),
     ],
     ids=["no end", "an end by error"],
 )
 @pytest.mark.parametrize("stream", [False, True])
 async def test_an_answer_without_a_good_end_is_a_failure(
-    script: list[StreamEvent], raised: type[Exception], stream: bool
+    script: list[StreamEvent], raised: type[Exception], outcome: str, stream: bool
 ) -> None:
     router, records = router_over(ScriptedProvider(script))
     with pytest.raises(raised):
         await events_of(router, call_for(stream=stream))
-    assert records[0].outcome != "ok"
+    assert records[0].outcome == outcome

@@ -300,15 +300,19 @@ async def _first(room: Room) -> StreamEvent:
 
 
 async def test_one_that_ends_takes_no_other_with_it() -> None:
-    provider = ScriptedProvider([begin := asyncio.Event(), *HELLO], HELLO)
+    begins = [asyncio.Event(), asyncio.Event()]
+    provider = ScriptedProvider(*([begin, *HELLO] for begin in begins))
     room = Room(provider)
-    first = asyncio.create_task(room.ask(asking(cache_control="no-cache")))
+    first, second = [asyncio.create_task(room.ask(asking(cache_control="no-cache"))) for _ in begins]
     await settle()
-    await room.ask(asking(cache_control="no-cache"))
-    assert (len(provider.exchanges), first.done()) == (2, False)
-    begin.set()
+    begins[0].set()
     assert await first == HELLO
-    assert room.cache._flights == {}
+    room.memory.limit = 0
+    third = asyncio.create_task(room.ask())
+    await settle()
+    begins[1].set()
+    assert (await second, await third) == (HELLO, HELLO)
+    assert (len(provider.exchanges), room.cache._flights) == (2, {})
 
 
 async def test_who_has_read_the_frames_with_the_end_is_charged_there_and_then() -> None:
