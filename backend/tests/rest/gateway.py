@@ -15,6 +15,7 @@ from app.api.rest.front_end import AnthropicApi, OpenAIApi
 from app.core.integration_framework import IntegrationConfig, IntegrationManager, IntegrationType, Registry
 from app.core.siblings import Siblings
 from app.domain.events import Finished, Started, TextDelta, UsageReported
+from app.domain.limits import Admission
 from app.domain.usage import Usage
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
@@ -59,6 +60,7 @@ async def gateway(
     front_ends: Sequence[str] = ("openai_api", "anthropic_api"),
     stages: Sequence[Stage[Call]] = (),
     routing: Routing = ONE_TRY,
+    admission: Admission | None = None,
     **policy: object,
 ) -> AsyncIterator[Gateway]:
     """`stages` of a call come after the account stage. `policy` overrides fields of ApiPolicy."""
@@ -90,6 +92,7 @@ async def gateway(
         ready=lambda: True,
         reload=_reload,
         explain=Explainer(explained, Siblings()),
+        admission=admission,
     )
     app = create_rest_app(context)
     await manager.start()

@@ -1,5 +1,7 @@
 """Limits over HTTP: told on every answer and refusal, in each dialect's headers; settled at the end."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -9,6 +11,7 @@ from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import BudgetExceeded
+from app.domain.exchange import Exchange
 from app.domain.limits import Rate, Tier
 from app.domain.usage import Usage
 from app.inference.call import Call
@@ -22,8 +25,22 @@ SMALL = Tier(name="small", rates=RATES, models=("model", "other-*"), priority=3)
 MESSAGE = {**CHAT, "max_tokens": 200}
 
 
+def admission(tier: Tier = SMALL) -> Admission:
+    return Admission(Tiers([tier], tier.name), SharedLimits(MemoryLimits(clock=lambda: 0.0)))
+
+
 def admit(tier: Tier = SMALL) -> Admit:
-    return Admit(Admission(Tiers([tier], tier.name), SharedLimits(MemoryLimits(clock=lambda: 0.0))), lambda: 1000)
+    return Admit(admission(tier), lambda: 1000)
+
+
+class Counting(ScriptedProvider):
+    """Has a tokenizer."""
+
+    asked = 0
+
+    async def count_tokens(self, exchange: Exchange[Any]) -> int:
+        self.asked += 1
+        return 7
 
 
 OPENAI = ("x-ratelimit-{1}-{0}", "x-ratelimit-reset-requests", "1m1s")
@@ -62,6 +79,23 @@ async def test_answers_and_refusals_tell_what_is_left(
     charged = ("small: requests in a minute", "small: tokens in a minute")
     assert [record.charged for record in platform.records] == [charged, charged, ()]
     assert {record.tier for record in platform.records} == {"small"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/v1/messages/count_tokens", CHAT), ("/v1/responses/input_tokens", {"model": "model", "input": "hi"})],
+)
+async def test_who_has_tokens_counted_by_a_provider_takes_requests_of_his_limits(
+    path: str, body: dict[str, Any]
+) -> None:
+    rates = (*RATES, Rate(unit="concurrent", limit=1))
+    provider = Counting()
+    async with gateway(provider, admission=admission(msgspec.structs.replace(SMALL, rates=rates))) as platform:
+        told = [await post(platform.port, path, body) for _ in range(3)]
+        assert [each.status for each in told] == [200, 200, 429]
+        assert [each.json()["input_tokens"] for each in told[:2]] == [7, 7]
+        assert (await post(platform.port, path, {**body, "model": "secret"})).status == 403
+    assert provider.asked == 2
 
 
 async def test_without_a_tier_nothing_is_told() -> None:

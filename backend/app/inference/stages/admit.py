@@ -32,7 +32,7 @@ class Admit:
         tier = self._admission.tier_of(call.principal)
         if tier is None:
             return await proceed(call)
-        _check_model(tier, call.model)
+        check_tier(tier, call.model)
         if call.principal.tier != tier.name or call.principal.rank != tier.priority:
             call.principal = msgspec.structs.replace(call.principal, tier=tier.name, rank=tier.priority)
         if tier.rates:
@@ -51,7 +51,8 @@ class Admit:
         return known[1]
 
 
-def _check_model(tier: Tier, model: str) -> None:
+def check_tier(tier: Tier, model: str) -> None:
+    """Raises PermissionDenied."""
     if not tier.may_use(model):
         raise PermissionDenied(
             f"The tier '{tier.name}' may not use the model '{model[:200]}'.",
