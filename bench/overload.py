@@ -49,6 +49,7 @@ def measure(loads: Sequence[float] = (1.0, 2.0, 4.0)) -> list[Overload]:
         upstream(*options) as up,
         platform(up.address.port, target=settings, routing={"queue_wait": QUEUE_SECONDS}) as gateway,
     ):
+        uvloop.run(_load(gateway.address, 0.5))  # the first requests of a process are slower
         return [uvloop.run(_load(gateway.address, times)) for times in loads]
 
 
