@@ -158,7 +158,7 @@ def rotate(
 
 @keys.command()
 def revoke(id: Id, url: UrlOption = DEFAULT_URL, api_key: KeyOption = None) -> None:
-    """Revoke a key and those below it, for good."""
+    """Revoke a key, and all that were issued with it, for good."""
     with connected(url, api_key) as platform:
         platform.request("POST", f"{_path(id)}/revoke")
     typer.echo(f"{printable(id)} is revoked.")

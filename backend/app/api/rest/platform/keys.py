@@ -63,7 +63,7 @@ async def rotate_key(id: str, request: Request, context: Context, actor: Acting)
     return JSON(shown(key, text))
 
 
-@router.post("/{id}/revoke", summary="Revoke a key, and those below it", **_KEY)
+@router.post("/{id}/revoke", summary="Revoke a key, and all that were issued with it", **_KEY)
 async def revoke_key(id: str, context: Context, actor: Acting) -> Response:
     """For good. Every process of the platform knows of it within seconds."""
     return JSON(shown(await (await context.accounts.keys()).revoke(actor, id)))
