@@ -164,6 +164,6 @@ class Mutation:
         description="Give a key a new text. The one until now goes on being good for `overlapSeconds`.",
     )
     revoke_key: KeyShown = strawberry.field(
-        resolver=revoke_key, description="Revoke a key and those below it, for good."
+        resolver=revoke_key, description="Revoke a key and all that were issued with it, for good."
     )
     delete_key: strawberry.ID = strawberry.field(resolver=delete_key, description="Delete a key.")
