@@ -7,7 +7,7 @@ from tests.unit.cli.conftest import Command, FakePlatform
 
 TOLD = {
     "id": "req-1",
-    "started_at": time.time() - 600,
+    "started_at": 0.0,
     "front_end": "openai_api",
     "operation": "chat",
     "principal": "ann",
@@ -43,7 +43,7 @@ def rows(text: str) -> list[list[str]]:
 
 
 def test_for_people(platform: FakePlatform, command: Command) -> None:
-    platform.answer("GET /v1/requests/req-1/explain", TOLD)
+    platform.answer("GET /v1/requests/req-1/explain", TOLD | {"started_at": time.time() - 600})
     result = command("explain", "req-1")
     assert result.exit_code == 0
     told = rows(result.stdout)
