@@ -10,6 +10,14 @@ from tests.servers.openai_peer import OpenAIPeer, running_peer
 from tests.servers.postgres import Postgres, running_postgres
 
 
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """A platform in the process sets the level of the log, also when it reloads; the next test must not see it."""
+    before = logging.getLogger().level
+    yield
+    logging.getLogger().setLevel(before)
+
+
 @pytest.fixture(scope="session")
 def openai_peer() -> Iterator[OpenAIPeer]:
     """A real OpenAI-compatible server with the demo model."""
