@@ -1,5 +1,6 @@
 """Servers that tests of several rooms share. Each is started once, on first use."""
 
+import logging
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
