@@ -27,7 +27,7 @@ from app.core.integration_framework import (
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
-from app.domain.ports import Cache, ModelSource, ScriptRunner, SqlDatabase
+from app.domain.ports import Cache, CallSink, ModelSource, ScriptRunner, SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
 from app.idempotency import once_of
 from app.identifying import Authenticators, digests
@@ -131,7 +131,7 @@ class Platform:
         sinks: list[Sink] = [self._request_log, tally.ended, recent, self._explained]
         if self.ledger is not None:
             sinks.append(recorder(self.ledger))
-        account = Account(sinks, [tally.began])
+        account = self._account = Account(sinks, [tally.began])
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
         cache = AnswerCache(catalog, self._answers)
         stages: list[Stage[Call]] = [account, check_models, admit, answer_known, cache, Guard(catalog)]
@@ -262,7 +262,8 @@ class Platform:
         return loaded
 
     def _find_shared(self) -> None:
-        """Who counts for all processes; where the cache keeps answers from now on, and how many."""
+        """Who is told of calls; who counts for all processes; where the cache keeps answers, and how many."""
+        self._account.invite(sink.call_ended for sink in self.manager.providing(CallSink))
         self.admission.limits.runner = next(iter(self.manager.providing(ScriptRunner)), None)
         wanted = self.settings.cache
         self._answers.memory.limit = wanted.max_bytes

@@ -7,8 +7,9 @@ from app.accounts.store import Store
 from app.accounts.usage.ledger import Keeping, Ledger
 from app.accounts.usage.schemas import NANOS, AttemptEntry, Entry, name
 from app.core.data_folder import data_folder
+from app.domain.calls import Tried
 from app.domain.usage import Usage
-from app.inference.stages.account import CallRecord, Tried
+from app.inference.stages.account import CallRecord
 from app.settings import Settings
 
 _FOLDER = "usage"

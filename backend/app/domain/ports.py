@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from app.domain.calls import EndedCall
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
@@ -82,6 +83,17 @@ class ModelLoader(ModelSource, Protocol):
     async def load(self, model: str) -> None: ...
 
     async def unload(self, model: str) -> None: ...
+
+
+@runtime_checkable
+class CallSink(Protocol):
+    """Is told of every call once it is over, refused and cancelled ones too. For metrics, traces, a log."""
+
+    def call_ended(self, call: EndedCall) -> None:
+        """In the event loop, between one caller's answer and the next: it takes microseconds and waits for
+        nothing. What it raises is logged and hurts nobody else.
+        """
+        ...
 
 
 @runtime_checkable

@@ -5,10 +5,11 @@ Neither prompts nor answers are in it, nor secrets: it holds names, figures, and
 
 import msgspec
 
+from app.domain.calls import Tried
 from app.domain.usage import Usage
 from app.inference.call import Considered
 from app.inference.policy import ModelPolicy
-from app.inference.stages.account import CallRecord, Tried
+from app.inference.stages.account import CallRecord
 
 
 class CandidateTold(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,12 +12,13 @@ from app.accounts.oidc.rules import OidcRules
 from app.accounts.usage.schemas import NANOS, Entry
 from app.accounts.usage.spending import SpendingFigures
 from app.core.clock import SystemClock
+from app.domain.calls import Tried
 from app.domain.errors import BudgetExceeded
 from app.domain.limits import Budget
 from app.domain.principal import Principal
 from app.domain.usage import Usage
 from app.inference.call import Call
-from app.inference.stages.account import Account, CallRecord, Tried
+from app.inference.stages.account import Account, CallRecord
 from app.recording import entry
 
 RECORD = CallRecord(

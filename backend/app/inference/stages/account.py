@@ -6,10 +6,9 @@ The outermost stage, so that it sees refusals too. Records go to sinks; a sink m
 import logging
 import time
 from asyncio import CancelledError
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import msgspec
-
+from app.domain.calls import EndedCall, Tried
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
@@ -21,72 +20,29 @@ from app.inference.policy import ModelPolicy
 logger = logging.getLogger(__name__)
 
 
-class Tried(msgspec.Struct, frozen=True, gc=False):
-    """One upstream request, sent `at` so many seconds after the call began. `seconds` to its first event or its
-    failure, `waited` in line before. `failure`: the kind of the error, `message`: its words. `dropped`: fields
-    that the target could not be told. `hedge`, `lost`: as an Attempt has them.
-    """
+class CallRecord(EndedCall, frozen=True, kw_only=True, gc=False):
+    """`policy`, `prompt`: as the call has them. `considered`: the targets that it might have gone to."""
 
-    name: str
-    integration: str
-    model: str
-    seconds: float
-    waited: float = 0.0
-    failure: str | None = None
-    message: str | None = None
-    dropped: tuple[str, ...] = ()
-    at: float = 0.0
-    hedge: bool = False
-    lost: bool = False
-
-
-class CallRecord(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """`outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost` in
-    US dollars, None where no price is known. `cached`: hit, coalesced or replayed, where no provider was asked.
-    `purse`: as the principal has it. `meant`, `policy`, `prompt`: as the call has them.
-
-    Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
-    """
-
-    id: str
-    principal: str
-    front_end: str
-    operation: str
-    model: str
-    integration: str | None
-    target_model: str | None
-    attempts: int
-    outcome: str
-    seconds: float
-    first_event_seconds: float | None
-    usage: Usage | None
-    key: str | None = None
-    purse: str | None = None
-    team: str | None = None
-    tier: str | None = None
-    cost: float | None = None
-    stream: bool = False
-    cached: str | None = None
-    error: str | None = None
-    charged: tuple[str, ...] = ()
-    meant: str | None = None
     policy: ModelPolicy | None = None
     prompt: PromptSize | None = None
     considered: tuple[Considered, ...] = ()
-    tried: tuple[Tried, ...] = ()
 
 
-Sink = Callable[[CallRecord], None]
+Sink = Callable[[CallRecord], object]
 Start = Callable[[Call], None]
 Emit = Callable[[Call, BaseException | None, float | None, Usage | None], None]
 
 
 class Account:
-    """Every call that was told to `starts` is told to `sinks` once when it ends."""
+    """Every call that was told to `starts` is told to `sinks` once when it ends, then to the `guests`."""
 
     def __init__(self, sinks: Sequence[Sink], starts: Sequence[Start] = ()) -> None:
-        self._sinks = tuple(sinks)
+        self._own = self._sinks = tuple(sinks)
         self._starts = tuple(starts)
+
+    def invite(self, guests: Iterable[Sink]) -> None:
+        """Sinks that come and go; these from now on, and no others."""
+        self._sinks = (*self._own, *guests)
 
     async def __call__(self, call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> EventStream:
         for start in self._starts:
