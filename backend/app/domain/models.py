@@ -45,6 +45,33 @@ class ModelsChanged(msgspec.Struct, frozen=True):
     provider: str
 
 
+class ModelLoaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A model is in memory now. `seconds`: how long that took; None where it was found there.
+
+    One that is in memory twice, to write and to embed, comes and goes twice.
+    """
+
+    integration: str
+    model: str
+    seconds: float | None = None
+
+
+class ModelUnloaded(msgspec.Struct, frozen=True, kw_only=True):
+    """A model has left memory. `seconds`: how long it was there; None where nobody saw it come."""
+
+    integration: str
+    model: str
+    seconds: float | None = None
+
+
+class ModelLoadFailed(msgspec.Struct, frozen=True, kw_only=True):
+    """`seconds`: how long it was tried. A load that was given up is no failure."""
+
+    integration: str
+    model: str
+    seconds: float
+
+
 class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
     """A download under way. Byte counts are None until they are known."""
 

@@ -24,7 +24,7 @@ from app.domain.errors import (
     UpstreamError,
     UpstreamUnavailable,
 )
-from app.domain.models import ModelsChanged, PullProgress
+from app.domain.models import ModelLoadFailed, ModelsChanged, PullProgress
 from app.domain.ports import ChatProvider, CompletionProvider, EmbeddingProvider, ModelLoader, ModelStore
 from app.integrations.model_platforms.ollama.integration import OllamaIntegration
 from app.testing.contract import IntegrationContract
@@ -126,6 +126,17 @@ async def test_pull_model_then_delete(ollama: OllamaIntegration, fake: OllamaFak
     assert "new:latest" not in [model.id for model in ollama.models()]
     with pytest.raises(ModelNotFound):
         await ollama.delete("new")
+
+
+async def test_a_load_that_the_server_refuses_is_told(ollama: OllamaIntegration, fake: OllamaFake) -> None:
+    told: list[ModelLoadFailed] = []
+    events = EventPublisher()
+    events.subscribe(ModelLoadFailed, told.append)
+    ollama.context = IntegrationContext(events=events)
+    fake.faults["/api/generate"] = Fault(status=500)
+    with pytest.raises(UpstreamError):
+        await ollama.load("demo")
+    assert [(event.integration, event.model) for event in told] == [("ollama", "demo")]
 
 
 @pytest.mark.parametrize(

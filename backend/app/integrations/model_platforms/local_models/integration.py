@@ -61,6 +61,8 @@ class CustomModelsIntegration(BaseIntegration):
             self._open,
             self._changed,
             clock or SystemClock(),
+            # Looked up each time, since the context comes after the building.
+            publish=lambda event: self.publish(event),
             provider=config.name,
             idle_seconds=self.settings.idle_unload_seconds,
             places=self.settings.max_loaded,

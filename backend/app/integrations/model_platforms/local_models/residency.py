@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from app.core.backoff import Backoff
 from app.core.clock import Clock
 from app.domain.errors import Overloaded, UpstreamUnavailable
+from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded
 from app.integrations.model_platforms.local_models.engine import Engine
 from app.integrations.model_platforms.local_models.registry import LocalModel
 from app.integrations.model_platforms.local_models.runtime import LoadFailed, Mode
@@ -22,7 +23,7 @@ class Tenant:
         self.model = model
         self.engine = engine
         self.users = 0
-        self.last_used = clock.monotonic()
+        self.since = self.last_used = clock.monotonic()
         self.watch: asyncio.Task[None] | None = None
         self._clock = clock
         self._unused = asyncio.Event()
@@ -57,7 +58,8 @@ class _Failure:
 
 
 class Residency:
-    """`load` brings one model into memory; it raises LoadFailed or OSError. `changed` is called at each change.
+    """`load` brings one model into memory; it raises LoadFailed or OSError. `changed` is called at each change,
+    `publish` with what happened (ModelLoaded, ModelUnloaded, ModelLoadFailed).
 
     `idle_seconds`: 0 keeps an unused model. `places`: how many may be in memory, those on their way in and out
     included. `provider` is named in errors.
@@ -69,6 +71,7 @@ class Residency:
         changed: Callable[[], None],
         clock: Clock,
         *,
+        publish: Callable[[object], None],
         provider: str,
         idle_seconds: float,
         places: int,
@@ -76,6 +79,7 @@ class Residency:
         self._load = load
         self._changed = changed
         self._clock = clock
+        self._publish = publish
         self._provider = provider
         self._idle_seconds = idle_seconds
         self._places = places
@@ -167,10 +171,13 @@ class Residency:
         await self._free_place()
         self._refuse_closed(model)
         self._arriving += 1
+        started = self._clock.monotonic()
         try:
             engine = await self._load(model, key[1])
         except (LoadFailed, OSError) as error:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
+            seconds = self._clock.monotonic() - started
+            self._publish(ModelLoadFailed(integration=self._provider, model=model.id, seconds=seconds))
             raise self._failed(key, model, reason) from error
         finally:
             self._arriving -= 1
@@ -179,6 +186,7 @@ class Residency:
         self._tenants[key] = tenant
         if self._idle_seconds:
             tenant.watch = asyncio.create_task(self._watch(key, tenant), name=f"idle {key}")
+        self._publish(ModelLoaded(integration=self._provider, model=model.id, seconds=tenant.since - started))
         self._changed()
         return tenant
 
@@ -246,6 +254,8 @@ class Residency:
         await tenant.unused()
         self._tenants.pop(key, None)
         await self._evict(tenant)
+        seconds = self._clock.monotonic() - tenant.since
+        self._publish(ModelUnloaded(integration=self._provider, model=key[0], seconds=seconds))
         self._changed()
 
     async def _evict(self, tenant: Tenant) -> None:

@@ -4,6 +4,7 @@ Here is its life and the ports it serves. How a model is asked: inference.py, ov
 messages.py, response.py and errors.py. What the server has: library.py, over discovery.py.
 """
 
+import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
@@ -29,7 +30,14 @@ from app.domain.errors import (
 )
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
-from app.domain.models import ModelInfo, ModelsChanged, PullProgress
+from app.domain.models import (
+    ModelInfo,
+    ModelLoaded,
+    ModelLoadFailed,
+    ModelsChanged,
+    ModelUnloaded,
+    PullProgress,
+)
 from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.ollama import names
 from app.integrations.model_platforms.ollama.client import OllamaClient, Running
@@ -149,7 +157,13 @@ class OllamaIntegration(BaseIntegration):
         return await self._serving().client.ps()
 
     async def load(self, model: str) -> None:
-        await self._reside(model, keep=True)
+        started = time.monotonic()
+        try:
+            await self._reside(model, keep=True)
+        except UpstreamError:
+            seconds = time.monotonic() - started
+            self.publish(ModelLoadFailed(integration=self.name, model=model, seconds=seconds))
+            raise
 
     async def unload(self, model: str) -> None:
         await self._reside(model, keep=False)
@@ -170,7 +184,9 @@ class OllamaIntegration(BaseIntegration):
             raise UpstreamUnavailable(f"'{self.name}' is not running.", provider=self.name)
         return self._server
 
-    def _models_changed(self) -> None:
+    def _models_changed(self, events: Sequence[ModelLoaded | ModelUnloaded]) -> None:
+        for event in events:
+            self.publish(event)
         self.publish(ModelsChanged(self.name))
 
 

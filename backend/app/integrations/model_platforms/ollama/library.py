@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
-from app.domain.models import ModelInfo
+from app.domain.models import ModelInfo, ModelLoaded, ModelUnloaded
 from app.integrations.model_platforms.ollama import errors, names
 from app.integrations.model_platforms.ollama.client import Installed, OllamaClient, Shown
 from app.integrations.model_platforms.ollama.discovery import KnownModel, describe
@@ -15,7 +15,9 @@ _SHOWN_AT_ONCE = 4
 
 
 class ModelLibrary:
-    """`changed` is called after a refresh whose picture differs from the one before."""
+    """`changed` is called after a refresh whose picture differs from the one before, with what came into memory and
+    what left it.
+    """
 
     def __init__(
         self,
@@ -23,7 +25,7 @@ class ModelLibrary:
         *,
         provider: str,
         settings: OllamaSettings,
-        changed: Callable[[], None],
+        changed: Callable[[Sequence[ModelLoaded | ModelUnloaded]], None],
     ) -> None:
         self._client = client
         self._provider = provider
@@ -73,9 +75,15 @@ class ModelLibrary:
     def _swap(self, known: dict[str, KnownModel]) -> None:
         if known == self._known:
             return
-        self._known = known
+        before, self._known = self._in_memory(), known
         self._infos = tuple(each.info for each in known.values())
-        self._changed()
+        now = self._in_memory()
+        came = [ModelLoaded(integration=self._provider, model=name) for name in sorted(now - before)]
+        went = [ModelUnloaded(integration=self._provider, model=name) for name in sorted(before - now)]
+        self._changed([*came, *went])
+
+    def _in_memory(self) -> set[str]:
+        return {info.id for info in self._infos if info.loaded}
 
     async def _show_all(self, installed: Sequence[Installed]) -> dict[tuple[str, str], Shown]:
         """Descriptions by key. A model that can't be shown now is left out, and asked for again the next time."""

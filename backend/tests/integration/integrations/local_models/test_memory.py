@@ -14,7 +14,7 @@ import pytest
 import app
 from app.core.integration_framework import HealthStatus, IntegrationConfigError
 from app.domain.errors import ModelNotFound, UpstreamUnavailable
-from app.domain.models import ModelsChanged
+from app.domain.models import ModelLoaded, ModelsChanged, ModelUnloaded
 from app.integrations.model_platforms.local_models.integration import CustomModelsIntegration
 from app.integrations.model_platforms.local_models.registry import DEMO_PATH
 from app.testing.clock import VirtualClock
@@ -38,7 +38,8 @@ async def test_load_and_unload_are_told(custom: CustomModelsIntegration) -> None
     assert loaded(custom) == {"demo": True}
     await custom.unload("demo")
     assert loaded(custom) == {"demo": False}
-    assert told == [ModelsChanged("custom_models")] * 2
+    kinds = [type(event) for event in told]
+    assert kinds == [ModelLoaded, ModelsChanged, ModelUnloaded, ModelsChanged]
     for call in (custom.load, custom.unload):
         with pytest.raises(ModelNotFound):
             await call("nobody")

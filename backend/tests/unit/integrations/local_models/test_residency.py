@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from app.domain.errors import Overloaded, UpstreamUnavailable
+from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded
 from app.integrations.model_platforms.local_models.registry import Fingerprint, LocalModel
 from app.integrations.model_platforms.local_models.residency import Residency
 from app.integrations.model_platforms.local_models.runtime import LoadFailed, Mode
@@ -30,12 +31,19 @@ class House:
         self.clock = VirtualClock()
         self.engines: list[Engine] = []
         self.changes = 0
+        self.events: list[object] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
         self.most_in_memory = 0
         self.residency = Residency(
-            self._load, self._changed, self.clock, provider="custom", idle_seconds=idle, places=places
+            self._load,
+            self._changed,
+            self.clock,
+            publish=self.events.append,
+            provider="custom",
+            idle_seconds=idle,
+            places=places,
         )
 
     async def _load(self, model: LocalModel, mode: Mode) -> Engine:
@@ -210,6 +218,24 @@ async def test_a_failed_load_is_told_and_not_repeated_at_once(
     house.failure = None
     await house.use(A)
     assert len(house.engines) == 2
+
+
+async def test_what_comes_goes_and_fails_is_told_with_its_time(house: House) -> None:
+    house.gate.clear()
+    coming = asyncio.create_task(house.use(A))
+    await house.clock.advance(3)
+    house.gate.set()
+    await coming
+    await house.clock.advance(7)
+    await house.residency.unload("a")
+    house.failure = LoadFailed("broken")
+    with pytest.raises(UpstreamUnavailable):
+        await house.use(B)
+    assert house.events == [
+        ModelLoaded(integration="custom", model="a", seconds=3.0),
+        ModelUnloaded(integration="custom", model="a", seconds=7.0),
+        ModelLoadFailed(integration="custom", model="b", seconds=0.0),
+    ]
 
 
 async def test_a_mended_file_is_tried_at_once(house: House) -> None:

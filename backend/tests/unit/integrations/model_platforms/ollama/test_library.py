@@ -1,10 +1,12 @@
 """The snapshot of a server's models, over a client whose answers are known."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from app.domain.errors import InvalidRequest, ModelNotFound, UpstreamError, UpstreamUnavailable
+from app.domain.models import ModelLoaded, ModelUnloaded
 from app.integrations.model_platforms.ollama.client import Installed, OllamaClient, Running, Shown
 from app.integrations.model_platforms.ollama.library import ModelLibrary
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
@@ -41,9 +43,11 @@ class Client(OllamaClient):
 class Changes:
     def __init__(self) -> None:
         self.count = 0
+        self.events: list[ModelLoaded | ModelUnloaded] = []
 
-    def __call__(self) -> None:
+    def __call__(self, events: Sequence[ModelLoaded | ModelUnloaded]) -> None:
         self.count += 1
+        self.events += events
 
 
 def library(client: Client, changes: Changes, **settings: object) -> ModelLibrary:
@@ -74,7 +78,13 @@ async def test_what_is_loaded_and_what_is_gone_are_changes() -> None:
     del client.installed[1]
     await models.refresh()
     assert [model.id for model in models.models()] == ["a:1b"]
-    assert changes.count == 3
+    client.running = []
+    await models.refresh()
+    assert changes.count == 4
+    assert changes.events == [
+        ModelLoaded(integration="ollama", model="a:1b"),
+        ModelUnloaded(integration="ollama", model="a:1b"),
+    ]
 
 
 async def test_not_too_many_are_shown_at_once() -> None:
