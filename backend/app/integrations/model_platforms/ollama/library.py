@@ -15,8 +15,8 @@ _SHOWN_AT_ONCE = 4
 
 
 class ModelLibrary:
-    """`changed` is called after a refresh whose picture differs from the one before, with what came into memory and
-    what left it.
+    """`changed` is called after a refresh whose picture differs from the one before, with what came into memory
+    and what left it.
     """
 
     def __init__(
