@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from app.api.graphql.app import GraphQLApp
 from app.api.policy import ApiPolicy
 from app.api.websocket.app import websocket_endpoints
 from app.checks import problems_with
+from app.connecting import Connections, sources
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
@@ -27,14 +28,14 @@ from app.core.integration_framework import (
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
-from app.domain.ports import Cache, CallSink, ModelSource, ScriptRunner, SqlDatabase
+from app.domain.ports import SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
 from app.idempotency import once_of
 from app.identifying import Authenticators, digests
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
 from app.inference.call import Call, Stage
-from app.inference.catalog import LiveCatalog, Source
+from app.inference.catalog import LiveCatalog
 from app.inference.explained import Explained, Explainer
 from app.inference.recent import RecentCalls
 from app.inference.request_log import RequestLog
@@ -46,6 +47,7 @@ from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.stages.known import answer_known
+from app.inference.stages.trace import TraceCalls
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.limiting import admission, apply
@@ -127,14 +129,15 @@ class Platform:
         self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
 
     def _make_router(self, tally: Tally, recent: RecentCalls) -> Router:
-        catalog = LiveCatalog(self._sources, routing(self.settings))
+        catalog = LiveCatalog(lambda: sources(self.manager), routing(self.settings))
         sinks: list[Sink] = [self._request_log, tally.ended, recent, self._explained]
         if self.ledger is not None:
             sinks.append(recorder(self.ledger))
-        account = self._account = Account(sinks, [tally.began])
+        account, traces = Account(sinks, [tally.began]), TraceCalls()
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
         cache = AnswerCache(catalog, self._answers)
-        stages: list[Stage[Call]] = [account, check_models, admit, answer_known, cache, Guard(catalog)]
+        self._connections = Connections(self.manager, account, traces, self.admission, self._answers)
+        stages: list[Stage[Call]] = [account, traces, check_models, admit, answer_known, cache, Guard(catalog)]
         return Router(catalog, call_stages=stages, attempt_stages=[keep_time])
 
     def _make_ledger(self) -> Ledger | None:
@@ -147,7 +150,7 @@ class Platform:
     async def start(self) -> None:
         """Returns when every integration has settled, or is left to start in the background."""
         self.manager.events.subscribe(StateChanged, lambda _: self.router.catalog.rebuild())
-        self.manager.events.subscribe(StateChanged, lambda _: self._find_shared())
+        self.manager.events.subscribe(StateChanged, lambda _: self._connections.find(self.settings))
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self._siblings.listen(self._explainer.answer)
@@ -222,7 +225,7 @@ class Platform:
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)
-            self._find_shared()
+            self._connections.find(settings)
 
         summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
         logger.info(
@@ -261,16 +264,6 @@ class Platform:
             raise ConfigError(problems)
         return loaded
 
-    def _find_shared(self) -> None:
-        """Who is told of calls; who counts for all processes; where the cache keeps answers, and how many."""
-        self._account.invite(sink.call_ended for sink in self.manager.providing(CallSink))
-        self.admission.limits.runner = next(iter(self.manager.providing(ScriptRunner)), None)
-        wanted = self.settings.cache
-        self._answers.memory.limit = wanted.max_bytes
-        self._answers.most_bytes = wanted.max_answer_bytes
-        stores = self.manager.providing(Cache) if wanted.store == "redis" else []
-        self._answers.shared = next(iter(stores), None)
-
     def _api_policy(self, settings: Settings) -> ApiPolicy:
         return ApiPolicy(
             authenticator=self.authenticators.of(settings),
@@ -279,16 +272,6 @@ class Platform:
             comment_seconds=settings.timeouts.keep_alive_comment,
             origins=settings.server.cors_origins,
         )
-
-    def _sources(self) -> Iterable[Source]:
-        for integration in self.manager.instances():
-            if isinstance(integration, ModelSource):
-                yield Source(
-                    source=integration,
-                    serving=self.manager.serves(integration.name),
-                    priority=integration.config.priority,
-                    kind=integration.config.effective_kind,
-                )
 
 
 def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:

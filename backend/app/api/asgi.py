@@ -10,6 +10,7 @@ from app.api.policy import ApiPolicy
 from app.domain.errors import BudgetExceeded, Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
 from app.domain.exchange import HOPS_HEADER
 from app.domain.principal import Principal
+from app.domain.tracing import Trace, received
 from app.wire.openai_chat import errors
 
 Headers = list[tuple[bytes, bytes]]
@@ -32,6 +33,17 @@ def headers_of(scope: Scope) -> Mapping[bytes, bytes]:
 def request_id(headers: Mapping[bytes, bytes]) -> str:
     """The caller's x-request-id if it is a plain short word, else a new one."""
     return request_ids.request_id(headers.get(b"x-request-id", b"").decode("latin-1"))
+
+
+def kept(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> tuple[tuple[str, str], ...]:
+    """Those of `headers` that belong to the format of the body."""
+    return tuple((name.decode(), headers[name].decode("latin-1")) for name in names if name in headers)
+
+
+def sent_trace(headers: Mapping[bytes, bytes]) -> Trace | None:
+    """The trace that the caller says its request is part of."""
+    parent = headers.get(b"traceparent")
+    return None if parent is None else received(_text(parent), _text(headers.get(b"tracestate")))
 
 
 async def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from app.domain.tracing import Trace
 from app.domain.usage import Usage
 
 
@@ -9,7 +10,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     """One upstream request, sent `at` so many seconds after the call began. `seconds` to its first event or its
     failure, `waited` in line before. `failure`: the kind of the error, `message`: its words. `dropped`: fields
     that the target could not be told. `hedge`: it was sent beside another that was silent; `lost`: the other one
-    of the two answered first.
+    of the two answered first. `span`: its own in the trace, where one is recorded.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Tried(msgspec.Struct, frozen=True, gc=False):
     at: float = 0.0
     hedge: bool = False
     lost: bool = False
+    span: str = ""
 
 
 class EndedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -30,7 +32,8 @@ class EndedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     None where it was not looked up. `integration`, `target_model`: who was asked last. `attempts`: how many were
     asked. `outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost`
     in US dollars, None where no price is known. `cached`: hit, coalesced or replayed, where no provider was asked.
-    `purse`: as the principal has it. `charged`: the limits that it counted against.
+    `purse`: as the principal has it. `charged`: the limits that it counted against. `trace`: the one that it is
+    part of.
 
     Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
     """
@@ -58,3 +61,4 @@ class EndedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     charged: tuple[str, ...] = ()
     meant: str | None = None
     tried: tuple[Tried, ...] = ()
+    trace: Trace | None = None

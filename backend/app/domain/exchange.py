@@ -29,11 +29,12 @@ class Exchange(Generic[R]):
     `model` is the provider's own name for the model. `encoded` is set when the request came in a wire format;
     a provider that speaks that format sends `body_as(format)` on and answers in Opaque events. `request` is the
     domain value, decoded on first use, so same-format traffic never pays for it.
-    `request_id` may be sent upstream. `hops`: how many platforms the request passed before this one. `dropped`:
-    the provider notes here which fields it had to leave out; whoever asks why an answer is as it is will be told.
+    `request_id` may be sent upstream. `hops`: how many platforms the request passed before this one. `trace`: the
+    headers that tell the upstream which trace it belongs to. `dropped`: the provider notes here which fields it
+    had to leave out; whoever asks why an answer is as it is will be told.
     """
 
-    __slots__ = ("_decode", "_request", "dropped", "encoded", "hops", "model", "request_id", "stream")
+    __slots__ = ("_decode", "_request", "dropped", "encoded", "hops", "model", "request_id", "stream", "trace")
 
     def __init__(
         self,
@@ -44,12 +45,14 @@ class Exchange(Generic[R]):
         stream: bool = False,
         request_id: str = "",
         hops: int = 0,
+        trace: tuple[tuple[str, str], ...] = (),
     ) -> None:
         self.model = model
         self.encoded = encoded
         self.stream = stream
         self.request_id = request_id
         self.hops = hops
+        self.trace = trace
         self.dropped: list[str] = []
         self._decode = decode
         self._request: R | None = None

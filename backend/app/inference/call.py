@@ -15,6 +15,7 @@ from app.domain.models import ModelInfo
 from app.domain.ports import ModelSource
 from app.domain.prices import Price
 from app.domain.principal import ANONYMOUS, Principal
+from app.domain.tracing import Trace
 from app.domain.usage import Usage
 from app.inference.policy import ModelPolicy
 from app.inference.vitals import Vitals
@@ -85,11 +86,11 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     """One request. Front-ends make it; stages read it and note on it what they did.
 
     `decode` gives the domain request; `request` keeps it. `encoded` holds the bytes it came in, if it came in
-    bytes. `session` is the caller's own word for what belongs together,
-    `hops` how many platforms the request has passed already. `started` is in seconds of
-    time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the event loop's clock; None when
-    it did not say. `queued` is told how many are ahead when the call has to wait for a place. `cache_control`: the
-    caller wants no kept answer ("no-cache"), nor its own to be kept ("no-store").
+    bytes. `route`: what was called, as the front-end names it. `session` is the caller's own word for what belongs
+    together, `hops` how many platforms the request has passed already, `trace` the one that it is part of.
+    `started` is in seconds of time.perf_counter(). `deadline`: when the caller stops waiting, in seconds of the
+    event loop's clock; None when it did not say. `queued` is told how many are ahead when the call has to wait for
+    a place. `cache_control`: the caller wants no kept answer ("no-cache"), nor its own to be kept ("no-store").
 
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
     `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
@@ -107,8 +108,10 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     stream: bool = False
     principal: Principal = ANONYMOUS
     front_end: str = ""
+    route: str = ""
     session: str | None = None
     hops: int = 0
+    trace: Trace | None = None
     started: float = msgspec.field(default_factory=time.perf_counter)
     deadline: float | None = None
     queued: Callable[[int], None] | None = None
@@ -169,7 +172,8 @@ class Attempt(msgspec.Struct, eq=False):
     """One try of a call at one target, under the policy of the `name` that led to it. `began` is in seconds of
     time.perf_counter(), and so is `ended`, 0 until then. `failure` is what ended it before its first event;
     `seconds`: until then, or to the first event; `waited`: how long it stood in line before. `hedge`: it was sent
-    beside another that was silent; `lost`: the other one of the two answered first.
+    beside another that was silent; `lost`: the other one of the two answered first. `span`: its own in the
+    call's trace, where the call is recorded.
     """
 
     call: Call
@@ -185,6 +189,7 @@ class Attempt(msgspec.Struct, eq=False):
     lost: bool = False
     dropped: list[str] = msgspec.field(default_factory=list)
     ended: float = 0.0
+    span: str = ""
 
     @property
     def time_cost(self) -> float:

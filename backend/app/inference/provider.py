@@ -6,6 +6,7 @@ from typing import Any
 from app.domain.errors import UnsupportedFeature
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
+from app.domain.tracing import Trace, new_span
 from app.inference.call import Attempt, Operation
 
 # The method of the port that serves an operation (ChatProvider, CompletionProvider, EmbeddingProvider).
@@ -32,6 +33,13 @@ async def send(attempt: Attempt) -> EventStream:
         stream=call.stream,
         request_id=call.id,
         hops=call.hops,
+        trace=() if call.trace is None else _onward(attempt, call.trace),
     )
     attempt.dropped = exchange.dropped
     return await method(exchange)
+
+
+def _onward(attempt: Attempt, trace: Trace) -> tuple[tuple[str, str], ...]:
+    if trace.span:
+        attempt.span = new_span()
+    return trace.headers(attempt.span)

@@ -17,7 +17,8 @@ Json = dict[str, Any]
 class EchoPeer:
     """`gather`: answers begin only when so many have arrived together. `hold`: waited for before the last word.
 
-    `speaking` is set as soon as a first word is out; `running` counts the answers under way.
+    `speaking` is set as soon as a first word is out; `running` counts the answers under way, `headers` holds those
+    of each question, their names in lower case.
     """
 
     def __init__(self, *, gather: int = 1, hold: asyncio.Event | None = None) -> None:
@@ -26,6 +27,7 @@ class EchoPeer:
         self.speaking = asyncio.Event()
         self.running = 0
         self.asked = 0
+        self.headers: list[dict[str, str]] = []
         self._gather = gather
         self._gathered = asyncio.Event()
 
@@ -35,6 +37,7 @@ class EchoPeer:
     async def chat(self, request: web.Request) -> web.StreamResponse:
         body: Json = await request.json()
         self.asked += 1
+        self.headers.append({name.lower(): value for name, value in request.headers.items()})
         self.running += 1
         try:
             if self.asked >= self._gather:

@@ -17,4 +17,6 @@ def make_call(asked: Asked, wanted: Generation, *, stream: bool) -> Call:
         stream=stream,
         principal=asked.principal,
         front_end=FRONT_END,
+        route="WebSocket /graphql" if stream else "POST /graphql",
+        trace=asked.trace,
     )

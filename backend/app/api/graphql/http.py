@@ -19,6 +19,7 @@ from app.api.asgi import (
     read_body,
     request_id,
     sent_key,
+    sent_trace,
 )
 from app.api.graphql import wire
 from app.api.graphql.errors import describe_refusal, status
@@ -72,6 +73,7 @@ def _refusal(method: str, headers: Mapping[bytes, bytes]) -> tuple[PlatformError
 async def _run(engine: "Engine", headers: Mapping[bytes, bytes], receive: Receive, respond: "_Response") -> None:
     policy = engine.api.policy()
     asked = await engine.asked(sent_key(headers), respond.id)
+    asked.trace = sent_trace(headers)
     operation = wire.decode(await read_body(headers, receive, policy.body_bytes), policy.json_depth)
     async with UntilDisconnect(receive):
         async with engine.results(operation, asked, _HERE) as results:

@@ -10,11 +10,13 @@ from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
 from app.api.graphql.front_end import FRONT_END
 from app.domain.principal import Principal
+from app.domain.tracing import Trace
 
 
 class Asked(msgspec.Struct, kw_only=True, eq=False):
-    """One operation: who asks, its id, and how many calls it has made. `ending`: set when the platform
-    stops. `introspects`: whether the schema may be asked for. `again`: who asks now, for what goes on and on.
+    """One operation: who asks, its id, and how many calls it has made. `ending`: set when the platform stops.
+    `introspects`: whether the schema may be asked for. `trace`: the one that it is part of. `again`: who asks now,
+    for what goes on and on.
     """
 
     api: ApiContext
@@ -23,6 +25,7 @@ class Asked(msgspec.Struct, kw_only=True, eq=False):
     ending: asyncio.Event
     again: Callable[[], Awaitable[Principal]]
     introspects: bool = False
+    trace: Trace | None = None
     calls: int = 0
 
     def actor(self) -> Actor:

@@ -12,7 +12,7 @@ import msgspec
 from starlette.types import Receive, Scope, Send
 
 from app.api import request_ids
-from app.api.asgi import CLOSES_ITSELF, headers_of
+from app.api.asgi import CLOSES_ITSELF, headers_of, sent_trace
 from app.api.graphql import limits, wire
 from app.api.graphql.errors import describe_refusal
 from app.api.graphql.front_end import FRONT_END
@@ -146,6 +146,7 @@ class Socket:
             asked = await self._engine.asked(self._key, id)
             self._check_room()
             message.payload.check()
+            asked.trace = message.payload.trace() or sent_trace(self._headers)
         except PlatformError as error:
             await self._tell(
                 {"id": message.id, "type": "error", "payload": [describe_refusal(error, id)]},

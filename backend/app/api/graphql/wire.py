@@ -9,15 +9,22 @@ from app.api.graphql import limits
 from app.api.graphql.errors import describe
 from app.api.graphql.measure import refusal
 from app.domain.errors import InvalidRequest
+from app.domain.tracing import Trace, told_in
 from app.wire.json_limits import check_depth
 
 
 class Operation(msgspec.Struct, frozen=True):
-    """One document to run. `extensions` and whatever else a client adds is passed over."""
+    """One document to run. Of `extensions` only traceparent and tracestate are read, and only on a socket, whose
+    operations have no headers of their own. Whatever else a client adds is passed over.
+    """
 
     query: str
     variables: dict[str, Any] | None = None
     operation_name: str | None = msgspec.field(name="operationName", default=None)
+    extensions: Any = None
+
+    def trace(self) -> Trace | None:
+        return told_in(self.extensions)
 
     def check(self) -> None:
         """Raises InvalidRequest for a document that is too large to be looked at."""

@@ -37,11 +37,14 @@ ENDLESS = frozenset({"WatchModels", "GetMetrics", "ServerReflectionInfo"})
 
 
 class Caller(msgspec.Struct, frozen=True):
-    """`id` names the request. `again`: who asks now, for what goes on and on."""
+    """`id` names the request. `route`: what it calls, as `service/method`. `again`: who asks now, for what goes on
+    and on.
+    """
 
     id: str
     principal: Principal
     again: Callable[[], Awaitable[Principal]]
+    route: str
 
     def actor(self) -> Actor:
         """Who acts, for the audit log."""
@@ -113,7 +116,7 @@ class Door(grpc.aio.ServerInterceptor):
 
     @asynccontextmanager
     async def _passed(self, service: str, method: str, rpc: Rpc) -> AsyncIterator[None]:
-        id = request_id(next(iter(sent(rpc, "x-request-id")), ""))
+        id = request_id(first(rpc, "x-request-id") or "")
         try:
             if is_public(f"gRPC {service}/{method}"):
                 yield
@@ -148,7 +151,7 @@ class Door(grpc.aio.ServerInterceptor):
 
         principal = await again()
         check_access(principal, route)
-        return Caller(id, principal, again)
+        return Caller(id, principal, again, route.removeprefix("gRPC "))
 
     def _check_room(self) -> None:
         """Raises Overloaded."""
@@ -191,6 +194,10 @@ def _stopping() -> Overloaded:
 def sent(rpc: Rpc, name: str) -> list[str]:
     """The metadata's values of that name; those of names in -bin, which are bytes, are not looked for here."""
     return [str(value) for key, value in rpc.invocation_metadata() or () if key == name]
+
+
+def first(rpc: Rpc, name: str) -> str | None:
+    return next(iter(sent(rpc, name)), None)
 
 
 def _only(rpc: Rpc, name: str) -> str | None:

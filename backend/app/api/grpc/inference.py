@@ -7,7 +7,7 @@ from contextlib import aclosing
 from app.api.cache_control import cache_control
 from app.api.context import ApiContext
 from app.api.grpc.decode import decode_chat, decode_embedding
-from app.api.grpc.door import Rpc, caller, sent
+from app.api.grpc.door import Rpc, caller, first, sent
 from app.api.grpc.encode import encode_embeddings, encode_event, encode_reply
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import inference_pb2_grpc
@@ -17,6 +17,7 @@ from app.domain.embeddings import EmbeddingRequest, EmbeddingResult
 from app.domain.errors import ProviderProtocolError
 from app.domain.events import Opaque
 from app.domain.streams import collect
+from app.domain.tracing import received
 from app.inference.call import Call, Operation
 
 
@@ -73,7 +74,9 @@ class Inference(inference_pb2_grpc.InferenceServicer):
             stream=stream,
             principal=asking.principal,
             front_end=self._front_end,
-            session=next(iter(sent(rpc, "x-session-id")), None),
+            route=asking.route,
+            session=first(rpc, "x-session-id"),
+            trace=received(first(rpc, "traceparent"), ",".join(sent(rpc, "tracestate"))),
             cache_control=cache_control(",".join(sent(rpc, "cache-control")).encode()),
             deadline=None if left is None else asyncio.get_running_loop().time() + left,
         )

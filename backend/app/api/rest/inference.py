@@ -24,9 +24,11 @@ from app.api.asgi import (
     headers_of,
     hops,
     identify,
+    kept,
     read_body,
     request_id,
     send_json,
+    sent_trace,
 )
 from app.api.cache_control import cache_control
 from app.api.idempotency_key import OpenCall, OpenOnce, opening
@@ -158,16 +160,13 @@ class InferenceEndpoint:
             stream=head.stream,
             principal=principal,
             front_end=dialect.name,
+            route=self._route,
             session=None if session is None else session.decode("latin-1"),
             hops=hops(headers),
+            trace=sent_trace(headers),
             cache_control=cache_control(headers.get(b"cache-control")),
         )
         return call, head
-
-
-def kept(headers: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> tuple[tuple[str, str], ...]:
-    """Those of `headers` that belong to the format of the body."""
-    return tuple((name.decode(), headers[name].decode("latin-1")) for name in names if name in headers)
 
 
 class _Answer:

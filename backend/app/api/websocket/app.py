@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.access import check_access
-from app.api.asgi import CLOSES_ITSELF, deny_websocket, headers_of, send_json, sent_key
+from app.api.asgi import CLOSES_ITSELF, deny_websocket, headers_of, send_json, sent_key, sent_trace
 from app.api.context import ApiContext
 from app.api.websocket.chat import NAME, ChatSession
 from app.api.websocket.feeds import METRICS_SECONDS, FeedSession, metric_frames, model_frames
@@ -61,6 +61,7 @@ class Endpoint:
             return
         scope["state"][CLOSES_ITSELF] = True
         socket = Socket(self._route, receive, Outbox(send), self._context.policy, key, self._patience)
+        socket.trace = sent_trace(headers_of(scope))
         with front_end.holding(socket):
             await send({"type": "websocket.accept"})
             await socket.run(self._session(socket))

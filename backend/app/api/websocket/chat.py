@@ -18,6 +18,7 @@ from app.api.websocket.outbox import ClientGone
 from app.api.websocket.socket import Socket
 from app.domain.errors import Conflict, InternalError, InvalidRequest, PlatformError, RateLimited
 from app.domain.principal import Principal
+from app.domain.tracing import told_in
 from app.inference.call import Call
 from app.wire.openai_chat import request
 
@@ -25,7 +26,7 @@ NAME = "websocket"
 MOST_CALLS = 16
 """Under way at once on one socket."""
 
-_OWN_FIELDS = frozenset({"id", "type", "message", "history"})
+_OWN_FIELDS = frozenset({"id", "type", "message", "history", "traceparent", "tracestate"})
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,8 @@ class ChatSession:
             stream=True,
             principal=principal,
             front_end=NAME,
+            route="WebSocket /ws/chat",
+            trace=told_in(frame.fields) or self._socket.trace,
         )
         turn = self._conversation.begin(messages) if keeps else None
         id = call.id if frame.id is None else frame.id

@@ -13,6 +13,7 @@ from app.api.websocket.frames import Frame, decode, error_frame
 from app.api.websocket.outbox import ClientGone, Outbox
 from app.domain.errors import InternalError, InvalidRequest, Overloaded, PlatformError, Unauthenticated
 from app.domain.principal import Principal
+from app.domain.tracing import Trace
 
 GOING_AWAY, POLICY_VIOLATION = 1001, 1008
 
@@ -42,8 +43,10 @@ class Session(Protocol):
 
 class Socket:
     """`key`: what came in the headers. A socket without one has `patience` seconds to send it in an auth frame.
-    `route`: as the table of access names it.
+    `route`: as the table of access names it. `trace`: what the handshake said of it.
     """
+
+    trace: Trace | None = None
 
     def __init__(
         self,

@@ -105,6 +105,7 @@ def _record(
         policy=call.policy,
         prompt=call.prompt,
         considered=tuple(call.considered),
+        trace=call.trace,
         tried=tuple([_tried(attempt) for attempt in call.attempts]),
     )
 
@@ -123,6 +124,7 @@ def _tried(attempt: Attempt) -> Tried:
         attempt.began - attempt.call.started,
         attempt.hedge,
         attempt.lost,
+        attempt.span,
     )
 
 

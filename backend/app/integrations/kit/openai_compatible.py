@@ -101,7 +101,7 @@ class OpenAICompatibleClient:
         if self._defaults and format is CHAT:
             body = add(body, self._defaults)
         body = call_ids.without_signatures(body)
-        headers: tuple[tuple[str, str], ...] = (_JSON, (HOPS_HEADER, str(exchange.hops + 1)))
+        headers: tuple[tuple[str, str], ...] = (_JSON, (HOPS_HEADER, str(exchange.hops + 1)), *exchange.trace)
         if exchange.request_id:
             headers = (*headers, ("x-request-id", exchange.request_id))
         request = OutboundRequest(method="POST", path=self._prefix + format.path, headers=headers, body=body)

@@ -7,11 +7,10 @@ An estimate says so: in the header `x-llm-token-count: estimated` (else `exact`)
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.api.asgi import headers_of, read_body
+from app.api.asgi import headers_of, kept, read_body
 from app.api.rest.anthropic.answers import id_headers
 from app.api.rest.anthropic.dialect import FRONT_END, KEPT_HEADERS, decode
 from app.api.rest.context import Caller, Context
-from app.api.rest.inference import kept
 from app.api.rest.json_response import JSON
 from app.api.token_count import count_exactly
 from app.domain.exchange import Encoded

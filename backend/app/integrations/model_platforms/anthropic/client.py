@@ -99,7 +99,8 @@ class MessagesClient:
         own = exchange.encoded.headers if exchange.encoded and exchange.encoded.format == FORMAT else ()
         if self._beta:
             own = tuple((name, f"{self._beta},{value}" if name == BETA else value) for name, value in own)
-        return (_JSON, ("x-request-id", exchange.request_id), *own) if exchange.request_id else (_JSON, *own)
+        ids = (("x-request-id", exchange.request_id),) if exchange.request_id else ()
+        return (_JSON, *ids, *exchange.trace, *own)
 
     def _encoded(self, exchange: Exchange[ChatRequest]) -> bytes:
         fit = native(exchange.request, self._profile(exchange.model), exchange.dropped)

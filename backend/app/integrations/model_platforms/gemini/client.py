@@ -7,6 +7,7 @@ from functools import partial
 from uuid import uuid4
 
 from app.core.http import InboundResponse, OutboundRequest
+from app.core.http.upstream import Headers
 from app.domain.chat import ChatRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream, StreamEvent
@@ -43,7 +44,7 @@ class GeminiClient:
         model = names.bare(resource)
         body = encode_chat(exchange.request, model, thinks=self._thinks(model), dropped=exchange.dropped)
         method = "streamGenerateContent?alt=sse" if exchange.stream else "generateContent"
-        response = await self._open(resource, method, body)
+        response = await self._open(resource, method, body, exchange.trace)
         answer = AnswerDecoder(
             provider=self._provider,
             model=model,
@@ -59,7 +60,7 @@ class GeminiClient:
         resource = names.resource(exchange.model, self._provider)
         answers = []
         for body, expected in encode_embeddings(exchange.request, resource, exchange.dropped):
-            answer = await self._read(resource, "batchEmbedContents", body)
+            answer = await self._read(resource, "batchEmbedContents", body, exchange.trace)
             answers.append(decode_embeddings(answer, provider=self._provider, expected=expected))
         return ready(join_embeddings(answers, names.bare(resource)))
 
@@ -68,16 +69,16 @@ class GeminiClient:
         body = encode_count(exchange.request, names.bare(resource), resource)
         return decode_count(await self._read(resource, "countTokens", body), self._provider)
 
-    async def _open(self, resource: str, method: str, body: bytes) -> InboundResponse:
+    async def _open(self, resource: str, method: str, body: bytes, trace: Headers = ()) -> InboundResponse:
         request = OutboundRequest(
-            method="POST", path=f"{self._prefix}/{resource}:{method}", headers=_JSON, body=body
+            method="POST", path=f"{self._prefix}/{resource}:{method}", headers=(*_JSON, *trace), body=body
         )
         model = names.bare(resource)
         decode_error = partial(errors.decode, provider=self._provider, model=model)
         return await self._upstream.ask(request, decode_error, model=model)
 
-    async def _read(self, resource: str, method: str, body: bytes) -> bytes:
-        async with aclosing(await self._open(resource, method, body)) as response:
+    async def _read(self, resource: str, method: str, body: bytes, trace: Headers = ()) -> bytes:
+        async with aclosing(await self._open(resource, method, body, trace)) as response:
             return await response.read()
 
 

@@ -12,6 +12,7 @@ import msgspec
 from app.core.http import OutboundRequest
 from app.domain.embeddings import EmbeddingRequest, EmbeddingResult
 from app.domain.errors import ModelNotFound, ProviderProtocolError, UnsupportedFeature
+from app.domain.exchange import Exchange
 from app.integrations.kit.upstream import Upstream
 from app.wire.openai_chat import errors
 
@@ -24,15 +25,16 @@ _vectors = msgspec.json.Decoder(tuple[tuple[float, ...], ...])
 _vectors_by_token = msgspec.json.Decoder(list[list[list[float]]])
 
 
-async def embed(upstream: Upstream, model: str, request: EmbeddingRequest) -> EmbeddingResult:
-    """`model`: as the Hub names it, with or without `:hf-inference`. Raises ModelNotFound, UnsupportedFeature for
-    what this endpoint does not know, and what the router says.
+async def embed(upstream: Upstream, exchange: Exchange[EmbeddingRequest]) -> EmbeddingResult:
+    """`exchange.model`: as the Hub names it, with or without `:hf-inference`. Raises ModelNotFound,
+    UnsupportedFeature for what this endpoint does not know, and what the router says.
     """
+    model, request = exchange.model, exchange.request
     name = _repository(model)
     question = OutboundRequest(
         method="POST",
         path=f"/{PROVIDER}/models/{name}/pipeline/feature-extraction",
-        headers=_JSON,
+        headers=(*_JSON, *exchange.trace),
         body=msgspec.json.encode({"inputs": _texts(request)}),
     )
     refusal = partial(errors.decode, provider=upstream.name)

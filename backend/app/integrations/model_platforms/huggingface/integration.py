@@ -65,7 +65,7 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
         return upstream.told_in(report)
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
-        return ready(await embeddings.embed(self._connected(), exchange.model, exchange.request))
+        return ready(await embeddings.embed(self._connected(), exchange))
 
     async def _fetch_models(self) -> Models:
         listing = await get_json(self._connected(), "/v1/models", first_byte_timeout=self.settings.timeout)

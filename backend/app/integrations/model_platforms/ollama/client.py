@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from app.core.http import ErrorDecoder, InboundResponse, OutboundRequest, open_good
+from app.core.http.upstream import Headers
 from app.domain.errors import ProviderProtocolError, UpstreamTimeout
 from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.ollama import errors
@@ -116,16 +117,26 @@ class OllamaClient:
             for line in splitter.flush():
                 yield self._decode(line, Progress)
 
-    async def open(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> InboundResponse:
+    async def open(
+        self, path: str, body: bytes, *, model: str, first_byte_timeout: float, trace: Headers = ()
+    ) -> InboundResponse:
         """A response that says success, for the caller to read and close. Raises what any other status means."""
         request = OutboundRequest(
-            method="POST", path=path, headers=_JSON, body=body, first_byte_timeout=first_byte_timeout
+            method="POST",
+            path=path,
+            headers=(*_JSON, *trace),
+            body=body,
+            first_byte_timeout=first_byte_timeout,
         )
         return await self._upstream.ask(request, self._refusal(model), model=model)
 
-    async def read(self, path: str, body: bytes, *, model: str, first_byte_timeout: float) -> bytes:
+    async def read(
+        self, path: str, body: bytes, *, model: str, first_byte_timeout: float, trace: Headers = ()
+    ) -> bytes:
         """The whole body of an answer that may take as long as loading a model does."""
-        return await _whole(await self.open(path, body, model=model, first_byte_timeout=first_byte_timeout))
+        return await _whole(
+            await self.open(path, body, model=model, first_byte_timeout=first_byte_timeout, trace=trace)
+        )
 
     async def _ask(self, method: str, path: str, reply: type[T], model: str = "") -> T:
         return self._decode(await self._bounded(method, path, model=model), reply)

@@ -2,6 +2,7 @@
 
 from contextlib import aclosing
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import msgspec
@@ -63,7 +64,7 @@ class Inference:
     async def chat(self, exchange: Exchange[ChatRequest]) -> EventStream:
         terms = await self.terms(exchange.model)
         body = encode_chat(exchange.request, terms, dropped=exchange.dropped)
-        return await self._answer("/api/chat", body, terms, exchange.request_id)
+        return await self._answer("/api/chat", body, terms, exchange)
 
     async def complete(self, exchange: Exchange[CompletionRequest]) -> EventStream:
         """Several prompts are answered one after another: Ollama takes one at a time."""
@@ -73,7 +74,7 @@ class Inference:
             raise InvalidRequest("A completion needs a prompt.", param="prompt")
         bodies = [encode_completion(request, each, terms, dropped=exchange.dropped) for each in request.prompts]
         openers = [
-            partial(self._answer, "/api/generate", body, terms, exchange.request_id, choice=choice)
+            partial(self._answer, "/api/generate", body, terms, exchange, choice=choice)
             for choice, body in enumerate(bodies)
         ]
         first = await openers[0]()
@@ -86,6 +87,7 @@ class Inference:
             encode_embedding(exchange.request, terms),
             model=terms.model,
             first_byte_timeout=self._settings.load_timeout,
+            trace=exchange.trace,
         )
         return ready(
             decode_embeddings(
@@ -110,15 +112,19 @@ class Inference:
         )
 
     async def _answer(
-        self, path: str, body: bytes, terms: ModelTerms, request_id: str = "", *, choice: int = 0
+        self, path: str, body: bytes, terms: ModelTerms, exchange: Exchange[Any] | None = None, *, choice: int = 0
     ) -> EventStream:
         response = await self._client.open(
-            path, body, model=terms.model, first_byte_timeout=self._settings.load_timeout
+            path,
+            body,
+            model=terms.model,
+            first_byte_timeout=self._settings.load_timeout,
+            trace=exchange.trace if exchange else (),
         )
         decoder = StreamDecoder(
             provider=self._provider,
             model=terms.model,
-            id=request_id or uuid4().hex,
+            id=(exchange.request_id if exchange else "") or uuid4().hex,
             choice=choice,
             num_ctx=terms.num_ctx,
         )
