@@ -50,7 +50,7 @@ from app.inference.stages.known import answer_known
 from app.inference.stages.trace import TraceCalls
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
-from app.limiting import admission, apply
+from app.limiting import admission, configured
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
@@ -103,7 +103,7 @@ class Platform:
         self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
         self._request_log = RequestLog()
-        self.admission = admission(self.settings, self.accounts.store, self.ledger, self.manager.events.publish)
+        self.admission = admission(self._loaded, self.accounts, self.ledger, self.manager.events.publish)
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
         self._explainer = Explainer(self._explained, self._siblings)
@@ -221,7 +221,7 @@ class Platform:
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
             self.policy = self._api_policy(settings)
-            apply(self.admission, settings)
+            self.accounts.allowances.serve(self.admission, configured(loaded))
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
             self._explained.keep(settings.routing.explained)

@@ -1,26 +1,30 @@
 """From the settings of tiers and budgets to what the platform limits by."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from importlib import import_module
 
+from app.accounts.accounts import Accounts
+from app.accounts.allowances.book import Configured
+from app.accounts.allowances.schemas import Kind
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.budgets import Budgets
 from app.accounts.limits.families import Families
 from app.accounts.limits.memory import MemoryLimits
 from app.accounts.limits.shared import SharedLimits
 from app.accounts.limits.tiers import Tiers
-from app.accounts.store import Store
 from app.accounts.usage.ledger import Ledger
 from app.accounts.usage.schemas import NANOS
 from app.domain.limits import Budget, Rate, Tier
-from app.settings import BudgetSettings, Settings, TierSettings
+from app.settings import BudgetSettings, LoadedSettings, Settings, TierSettings
+from app.settings.origins import written
 
 
 def admission(
-    settings: Settings, store: Store, ledger: Ledger | None, publish: Callable[[object], None]
+    loaded: LoadedSettings, accounts: Accounts, ledger: Ledger | None, publish: Callable[[object], None]
 ) -> Admission:
     """Without a ledger there are no budgets, which the settings have seen to."""
+    settings = loaded.settings
     held: Budgets | None = None
 
     async def paths() -> Iterable[str]:
@@ -28,30 +32,30 @@ def admission(
         if held is None or not any(budget.scope == "key" for budget in held.budgets):
             return ()
         rows = await asyncio.to_thread(import_module, "app.accounts.keys.repository")
-        async with store.reading() as connection:
+        async with accounts.store.reading() as connection:
             found: list[str] = await rows.paths(connection)
         return found
 
     if ledger is not None:
         held = Budgets(ledger.spending, Families(paths), publish)
     made = Admission(Tiers(), SharedLimits(MemoryLimits(share(settings))), held)
-    apply(made, settings)
+    accounts.allowances.serve(made, configured(loaded))
     return made
 
 
-def apply(admission: Admission, settings: Settings) -> None:
-    """From now on, these hold."""
-    admission.tiers = tiers(settings)
-    if admission.budgets is not None:
-        admission.budgets.budgets = budgets(settings)
-
-
-def tiers(settings: Settings) -> Tiers:
-    return Tiers([_tier(name, each) for name, each in settings.tiers.items()], settings.default_tier)
-
-
-def budgets(settings: Settings) -> tuple[Budget, ...]:
-    return tuple(_budget(name, each) for name, each in settings.budgets.items())
+def configured(loaded: LoadedSettings) -> Configured:
+    settings = loaded.settings
+    kinds: Mapping[Kind, str] = {"tier": "tiers", "budget": "budgets"}
+    return Configured(
+        tiers={name: _tier(name, each) for name, each in settings.tiers.items()},
+        budgets={name: _budget(name, each) for name, each in settings.budgets.items()},
+        default_tier=settings.default_tier,
+        places={
+            (kind, name): loaded.origin(written((section, name))).where
+            for kind, section in kinds.items()
+            for name in getattr(settings, section)
+        },
+    )
 
 
 def share(settings: Settings) -> float:

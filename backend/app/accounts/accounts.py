@@ -7,6 +7,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from app.accounts.allowances.book import AllowanceBook
 from app.accounts.audit.log import AuditLog
 from app.accounts.keys.digests import Digests
 from app.accounts.keys.directory import KeyDirectory
@@ -18,6 +19,7 @@ from app.domain.errors import PlatformError, Unavailable
 from app.domain.ports import SqlDatabase
 
 if TYPE_CHECKING:
+    from app.accounts.allowances.service import AllowanceService
     from app.accounts.keys.service import KeyService
 
 logger = logging.getLogger(__name__)
@@ -42,6 +44,8 @@ class Accounts:
         self._complained = False
         self._directory = KeyDirectory(StoredKeys(self.store, self._ready_digests, self._clock), self._clock)
         self._keys: KeyService | None = None
+        self._allowances: AllowanceService | None = None
+        self.allowances = AllowanceBook(self.store, self._clock)
         self.audit = AuditLog(self.store, self._clock)
 
     def known(self, key: str) -> Entry | None:
@@ -50,19 +54,32 @@ class Accounts:
 
     async def find(self, key: str) -> Entry | None:
         """None when nobody has the key."""
+        if self.allowances.stored.version is None:
+            await self.allowances.latest()  # else its first request might miss the tier that it names
         return await self._directory.find((await self._ready_digests()).of(key))
 
     async def keys(self) -> "KeyService":
         if self._keys is None:
             digests = await self._ready_digests()
             room = await asyncio.to_thread(import_module, "app.accounts.keys.service")
-            self._keys = room.KeyService(self.store, digests, self._clock, self._publish)
+            tiers = self.allowances
+            self._keys = room.KeyService(
+                self.store, digests, self._clock, self._publish, lambda: tiers.configured.tiers
+            )
         return self._keys
 
+    async def setting_allowances(self) -> "AllowanceService":
+        if self._allowances is None:
+            room = await asyncio.to_thread(import_module, "app.accounts.allowances.service")
+            self._allowances = room.AllowanceService(self.store, self._clock, self.allowances)
+        return self._allowances
+
     async def start(self) -> None:
+        self.allowances.start()
         await self._directory.start()
 
     async def stop(self) -> None:
+        await self.allowances.stop()
         await self._directory.stop()
         await self.audit.stop()
 

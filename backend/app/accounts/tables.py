@@ -176,3 +176,31 @@ SPENDING = Table(
     Column("team", String(255), primary_key=True),
     Column("cost", BigInteger, nullable=False),
 )
+
+# What administrators set while the platform runs, beside what the configuration defines: few, and read whole.
+TIERS = Table(
+    "tiers",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("level", Integer, nullable=False),
+    Column("groups", JSON, nullable=False),
+    Column("models", JSON, nullable=False),
+    Column("rates", JSON, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("description", String(200), nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("updated_by", String(255), nullable=False),
+)
+# `id`: of the key or the team whose it is, "" for the platform's and for each of its scope. `alert`: a part of it.
+BUDGETS = Table(
+    "budgets",
+    METADATA,
+    Column("name", String(64), primary_key=True),
+    Column("limit", BigInteger, nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("id", String(255), nullable=False),
+    Column("window", String(16), nullable=False),
+    Column("alert", Double, nullable=False),
+    Column("updated_at", Double, nullable=False),
+    Column("updated_by", String(255), nullable=False),
+)

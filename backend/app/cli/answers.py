@@ -146,6 +146,51 @@ class Key(msgspec.Struct):
     key: str = ""
 
 
+class Rate(msgspec.Struct):
+    unit: str
+    limit: int
+    window: float = 60.0
+
+
+class Tier(msgspec.Struct):
+    name: str
+    level: int = 0
+    groups: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    rates: tuple[Rate, ...] = ()
+    priority: int = 0
+    default: bool = False
+    defined_in: str = ""
+    defined_at: str | None = None
+
+
+class Tiers(msgspec.Struct):
+    data: list[Tier]
+
+
+class Holder(msgspec.Struct):
+    id: str | None
+    spent: float
+    remaining: float
+
+
+class Budget(msgspec.Struct):
+    name: str
+    usd: float
+    per: str
+    key: str | None = None
+    team: str | None = None
+    each: str | None = None
+    holders: tuple[Holder, ...] = ()
+    resets_at: float | None = None
+    defined_in: str = ""
+    defined_at: str | None = None
+
+
+class Budgets(msgspec.Struct):
+    data: list[Budget]
+
+
 class AuditRecord(msgspec.Struct):
     at: float
     actor: str

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from app.cli.audit import audit
+from app.cli.budgets import budgets
 from app.cli.config import config
 from app.cli.explain import explain
 from app.cli.integrations import integrations
@@ -53,5 +54,6 @@ program.add_typer(models)
 program.add_typer(integrations)
 program.add_typer(keys)
 program.add_typer(tiers)
+program.add_typer(budgets)
 program.add_typer(audit)
 program.add_typer(config)

@@ -6,7 +6,7 @@ and raises a PlatformError (never a library's own) while it has not. Cancelling 
 the upstream at once.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -196,6 +196,10 @@ class Spending(Protocol):
         """Billionths of a US dollar. `id`: of the key or of the team; "" for the platform. Days and months are
         those of UTC. Costs no question and no waiting.
         """
+        ...
+
+    def spenders(self, scope: SpendScope) -> Iterable[str]:
+        """The ids of those that have spent something."""
         ...
 
     @property

@@ -19,6 +19,7 @@ class Right(StrEnum):
     RUN_PLATFORM = "load and fetch models, restart integrations, reload the configuration"
     ISSUE_KEYS = "issue and manage keys below one's own"
     ALL_KEYS = "manage all keys"
+    SET_LIMITS = "set tiers and budgets"
     AUDIT = "read the audit log"
 
 

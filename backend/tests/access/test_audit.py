@@ -164,12 +164,48 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         "key.delete",
         "key:",
     ),
+    "PUT /v1/tiers/{name}": (
+        lambda whole, _: rest(whole, "PUT", "/v1/tiers/t", {"level": 1}),
+        "tier.set",
+        "tier:t",
+    ),
+    "DELETE /v1/tiers/{name}": (lambda whole, _: rest(whole, "DELETE", "/v1/tiers/t"), "tier.delete", "tier:t"),
+    "PUT /v1/budgets/{name}": (
+        lambda whole, _: rest(whole, "PUT", "/v1/budgets/b", {"usd": 1}),
+        "budget.set",
+        "budget:b",
+    ),
+    "DELETE /v1/budgets/{name}": (
+        lambda whole, _: rest(whole, "DELETE", "/v1/budgets/b"),
+        "budget.delete",
+        "budget:b",
+    ),
+    "GraphQL Mutation.setTier": (
+        lambda whole, _: graphql(whole, 'mutation { setTier(name: "t", input: {level: 1}) { name } }'),
+        "tier.set",
+        "tier:t",
+    ),
+    "GraphQL Mutation.deleteTier": (
+        lambda whole, _: graphql(whole, 'mutation { deleteTier(name: "t") }'),
+        "tier.delete",
+        "tier:t",
+    ),
+    "GraphQL Mutation.setBudget": (
+        lambda whole, _: graphql(whole, 'mutation { setBudget(name: "b", input: {usd: 1}) { name } }'),
+        "budget.set",
+        "budget:b",
+    ),
+    "GraphQL Mutation.deleteBudget": (
+        lambda whole, _: graphql(whole, 'mutation { deleteBudget(name: "b") }'),
+        "budget.delete",
+        "budget:b",
+    ),
 }
 _LOOKS_ONLY = ("GET ", "GraphQL Query")
 
 
 async def test_every_route_that_does_something_is_tried() -> None:
-    of_those_who_do = {Right.RUN_PLATFORM, Right.ISSUE_KEYS, Right.ALL_KEYS, Right.AUDIT}
+    of_those_who_do = {Right.RUN_PLATFORM, Right.ISSUE_KEYS, Right.ALL_KEYS, Right.SET_LIMITS, Right.AUDIT}
     doing = {route for route, right in ROUTES.items() if right in of_those_who_do}
     assert {route for route in doing if not route.startswith(_LOOKS_ONLY)} == ACTS.keys()
 

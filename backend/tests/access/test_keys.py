@@ -32,7 +32,7 @@ SHOWN = (
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
-    async with whole_platform(tmp_path_factory.mktemp("keys")) as platform:
+    async with whole_platform(tmp_path_factory.mktemp("keys"), tiers={"gold": {}}) as platform:
         yield platform
 
 

@@ -6,6 +6,7 @@ or among those that hold none.
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 import pytest
@@ -93,10 +94,19 @@ WITH_OBJECTS: Mapping[str, Told] = {
     "GraphQL Query.usage": lambda each: each.graphql(
         "{ usage(groupBy: [PRINCIPAL, TEAM, KEY, MODEL]) { rows { group { value } requests cost } } }"
     ),
+    "GET /v1/tiers": lambda each: each.get("/v1/tiers"),
+    "GET /v1/tiers/{name}": lambda each: each.get("/v1/tiers/anns"),
+    "GET /v1/budgets": lambda each: each.get("/v1/budgets"),
+    "GET /v1/budgets/{name}": lambda each: each.get("/v1/budgets/anns"),
+    "GraphQL Query.tiers": lambda each: each.graphql("{ tiers { name groups description } }"),
+    "GraphQL Query.budgets": lambda each: each.graphql("{ budgets { name team holders { id spent } } }"),
     "GraphQL Query.requests": lambda each: each.graphql("{ requests(last: 100) { id model } }"),
 }
 
-_OF_THE_PLATFORM = {None, Right.SEE_MODELS, Right.SEE_PLATFORM, Right.RUN_PLATFORM, Right.AUDIT}
+_OF_THE_PLATFORM = {
+    *(None, Right.SEE_MODELS, Right.SEE_PLATFORM),
+    *(Right.RUN_PLATFORM, Right.SET_LIMITS, Right.AUDIT),
+}
 """What needs one of these shows, or moves, what belongs to no tenant, or is for those who may see all."""
 
 WITHOUT_OBJECTS = {
@@ -121,8 +131,12 @@ WITHOUT_OBJECTS = {
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def tenants(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Tenants]:
-    async with whole_platform(tmp_path_factory.mktemp("tenants")) as whole:
-        await whole.issue("ann", team=SECRET)
+    limits: dict[str, Any] = {
+        "tiers": {"anns": {"groups": [SECRET], "description": SECRET}},
+        "budgets": {"anns": {"usd": 1, "team": SECRET}, "everybodys": {"usd": 1, "each": "team"}},
+    }
+    async with whole_platform(tmp_path_factory.mktemp("tenants"), **limits) as whole:
+        await whole.issue("ann", team=SECRET, groups=(SECRET,))
         await whole.issue("bob")
         body = {"model": "echo", "input": SECRET}
         reply = await post(whole.port, "/v1/responses", body, {**whole.header("ann"), "x-request-id": SECRET})
@@ -154,5 +168,12 @@ async def test_what_is_ones_own_is_told(tenants: Tenants) -> None:
     assert (key["name"], key["status"], key["team"]) == (SECRET, "active", SECRET)
     assert len((await get(port, "/v1/keys", ann)).json()["data"]) == 1
     assert SECRET in (await get(port, "/v1/usage?group_by=team", ann)).body.decode()
+    [tier] = (await get(port, "/v1/tiers", ann)).json()["data"]
+    assert (tier["name"], tier["groups"], tier["description"]) == ("anns", [SECRET], SECRET)
+    held = {each["name"]: each["holders"] for each in (await get(port, "/v1/budgets", ann)).json()["data"]}
+    assert {name: [each["id"] for each in holders] for name, holders in held.items()} == {
+        "anns": [SECRET],
+        "everybodys": [SECRET],
+    }
     told = (await post(port, "/graphql", {"query": "{ requests { id } }"}, ann)).json()
     assert [each["id"] for each in told["data"]["requests"]] == [SECRET]

@@ -1,11 +1,13 @@
 """From the settings to limits."""
 
+import json
+from pathlib import Path
+
 import pytest
 
 from app.domain.limits import Budget
-from app.domain.principal import Principal
-from app.limiting import budgets, share, tiers, told_of_shares
-from app.settings import Settings
+from app.limiting import configured, share, told_of_shares
+from app.settings import Settings, load_settings
 
 LIMITED = {"tiers": {"free": {"rates": [{"unit": "requests", "limit": 5}], "priority": 2}}, "default_tier": "free"}
 
@@ -14,24 +16,29 @@ def settings(**fields: object) -> Settings:
     return Settings.model_validate({**LIMITED, **fields})
 
 
-def test_tiers_come_from_the_settings() -> None:
-    found = tiers(settings()).of(Principal(id="a"))
-    assert found is not None
-    assert (found.name, found.priority, found.rates[0].name) == ("free", 2, "requests in a minute")
-    assert tiers(Settings()).of(Principal(id="a")) is None
-
-
-def test_budgets_come_from_the_settings() -> None:
-    written = {
+def test_tiers_and_budgets_come_from_the_settings(tmp_path: Path) -> None:
+    budgets = {
         "all": {"usd": 500, "alert_at": 0.5},
         "each": {"usd": 0.5, "per": "day", "each": "team"},
-        "one": {"usd": 1, "per": "total", "key": "k"},
+        "one.by.one": {"usd": 1, "per": "total", "key": "k"},
     }
-    assert budgets(settings(budgets=written)) == (
-        Budget(name="all", limit=500 * 10**9, alert=0.5),
-        Budget(name="each", limit=5 * 10**8, scope="team", window="day"),
-        Budget(name="one", limit=10**9, scope="key", id="k", window="total"),
+    file = tmp_path / "it.yaml"
+    file.write_text(json.dumps({**LIMITED, "budgets": budgets}, indent=1))
+    found = configured(load_settings(file, {}, {}))
+    tier = found.tiers["free"]
+    assert (tier.name, tier.priority, tier.rates[0].name, found.default_tier) == (
+        *("free", 2, "requests in a minute"),
+        "free",
     )
+    assert found.budgets == {
+        "all": Budget(name="all", limit=500 * 10**9, alert=0.5),
+        "each": Budget(name="each", limit=5 * 10**8, scope="team", window="day"),
+        "one.by.one": Budget(name="one.by.one", limit=10**9, scope="key", id="k", window="total"),
+    }
+    lines = file.read_text().splitlines()
+    for (_, name), place in found.places.items():
+        where, _, line = place.rpartition(":")
+        assert (where, f'"{name}":' in lines[int(line) - 1]) == (str(file), True)
 
 
 @pytest.mark.parametrize(

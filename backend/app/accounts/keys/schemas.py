@@ -11,7 +11,7 @@ Status = Literal["active", "expired", "revoked"]
 
 # Without control characters, at the end too, where `$` alone would let a line break pass.
 _PLAIN = r"^[^\x00-\x1f\x7f]*(?![\x00-\x1f\x7f])$"
-_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(?!\n)$"
+NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*(?!\n)$"
 
 Word = Annotated[str, Meta(min_length=1, max_length=255, pattern=_PLAIN)]
 Line = Annotated[str, Meta(max_length=200, pattern=_PLAIN)]
@@ -20,7 +20,7 @@ Roles = Annotated[tuple[Role, ...], Meta(min_length=1, max_length=4)]
 Metadata = Annotated[
     dict[Annotated[str, Meta(max_length=64)], Annotated[str, Meta(max_length=512)]], Meta(max_length=16)
 ]
-Tier = Annotated[str, Meta(min_length=1, max_length=64, pattern=_NAME)]
+Tier = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)]
 Time = Annotated[float, Meta(ge=0, le=1e11)]
 Seconds = Annotated[float, Meta(gt=0, le=100 * 366 * 86400)]
 

@@ -5,13 +5,14 @@ shows, or below himself where he came without one. Nobody gives more than he has
 """
 
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.accounts.allowances import repository as tiers
 from app.accounts.audit.repository import append
 from app.accounts.audit.schemas import Actor, act_of
 from app.accounts.keys import repository as rows
@@ -25,7 +26,7 @@ from app.accounts.keys.text import hint_of, new_key
 from app.accounts.store import Store
 from app.accounts.versions import raise_version
 from app.core.clock import Clock
-from app.domain.errors import Conflict, PermissionDenied
+from app.domain.errors import Conflict, InvalidRequest, PermissionDenied
 
 DEEPEST = 6
 """Keys below one another."""
@@ -54,9 +55,15 @@ class KeyService:
     """
 
     def __init__(
-        self, store: Store, digests: Digests, clock: Clock, publish: Callable[[], Awaitable[None]]
+        self,
+        store: Store,
+        digests: Digests,
+        clock: Clock,
+        publish: Callable[[], Awaitable[None]],
+        configured_tiers: Callable[[], Iterable[str]] = tuple,
     ) -> None:
         self._store = store
+        self._configured_tiers = configured_tiers
         self._digests = digests
         self._clock = clock
         self._publish = publish
@@ -71,6 +78,8 @@ class KeyService:
             bound = scope_of(parent) if parent else turn.reach.at_top()
             key = drafted(new, id, text, parent, bound, actor.principal.id, turn.now)
             turn.reach.check_grant(key, parent)
+            if key.tier != bound.tier:
+                await self._check_tier(turn.connection, key.tier)
             _check_owner(turn.reach, key, parent.owner if parent else actor.principal.id)
             path = f"{above}/{id}" if above else id
             await _check_room(turn, path)
@@ -98,6 +107,8 @@ class KeyService:
             given = [field for field in FIELDS if getattr(after, field) != getattr(before, field)]
             parent = await rows.get(turn.connection, before.parent) if before.parent else None
             turn.reach.check_grant(after, parent[0] if parent else None, given)
+            if "tier" in given:
+                await self._check_tier(turn.connection, after.tier)
             await _check_children(turn, after, given)
             values = {field: getattr(after, field) for field in change.__struct_fields__}
             await rows.change(turn.connection, id, values, turn.version)
@@ -142,6 +153,15 @@ class KeyService:
                 )
             await rows.remove(turn.connection, key, turn.now, turn.version)
             await turn.record("delete", key, key, None)
+
+    async def _check_tier(self, connection: AsyncConnection, tier: str | None) -> None:
+        """Raises InvalidRequest."""
+        if tier is None:
+            return
+        there = {*self._configured_tiers(), *await tiers.names(connection, "tier")}
+        if tier not in there:
+            which = f"there are: {', '.join(sorted(there))}" if there else "there is none at all"
+            raise InvalidRequest(f"There is no tier '{tier}'; {which}.", code="tier_not_found", param="tier")
 
     @asynccontextmanager
     async def _turn(self, actor: Actor) -> AsyncIterator[_Turn]:

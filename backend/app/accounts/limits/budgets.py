@@ -5,8 +5,8 @@ other processes spent in the last seconds.
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from app.accounts.limits.families import Families
 from app.accounts.limits.purses import Purses
@@ -14,7 +14,7 @@ from app.accounts.usage.schemas import NANOS
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import BudgetExceeded
 from app.domain.limits import Budget, BudgetReached
-from app.domain.ports import Spending
+from app.domain.ports import Spending, SpendScope
 from app.domain.principal import Principal
 
 _PERIOD = {"day": "a day", "month": "a month", "total": "in all"}
@@ -32,7 +32,8 @@ class Budgets:
         publish: Callable[[BudgetReached], object] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
-        self.budgets: tuple[Budget, ...] = ()
+        self._by_holder: dict[tuple[str, str], list[Budget]] = {}
+        self._all: tuple[Budget, ...] = ()
         self._spending = spending
         self.families = families
         self._purses = Purses(spending, families)
@@ -45,27 +46,46 @@ class Budgets:
         """Raises BudgetExceeded."""
         if principal.line:
             self._purses.learn(principal.line)
-        for budget, id in self._of(principal):
-            spent = self._spent(budget, id)
+        for budget, id in self.of(principal):
+            spent = self.spent(budget, id)
             if spent >= budget.limit * budget.alert:
                 self._tell(budget, id, spent)
             if spent >= budget.limit:
                 raise _exceeded(budget, id)
 
-    def _of(self, principal: Principal) -> Iterator[tuple[Budget, str]]:
-        for budget in self.budgets:
-            match budget.scope:
-                case "platform":
-                    yield budget, ""
-                case "team":
-                    if principal.team is not None and budget.id in {"", principal.team}:
-                        yield budget, principal.team
-                case "key":
-                    line = principal.line or ((principal.key,) if principal.key else ())
-                    if line and budget.id in {"", *line}:
-                        yield budget, budget.id or line[0]
+    @property
+    def budgets(self) -> tuple[Budget, ...]:
+        return self._all
 
-    def _spent(self, budget: Budget, id: str) -> int:
+    @budgets.setter
+    def budgets(self, budgets: tuple[Budget, ...]) -> None:
+        """A check looks at those of its caller alone, however many there are."""
+        self._all, self._by_holder = budgets, {}
+        for budget in budgets:
+            self._by_holder.setdefault((budget.scope, budget.id), []).append(budget)
+
+    def of(self, principal: Principal) -> Iterator[tuple[Budget, str]]:
+        """Those that it is part of, each with whose it is: a key's id, a team's, "" for the platform."""
+        for scope, id, holder in _places(principal):
+            for budget in self._by_holder.get((scope, id), ()):
+                yield budget, holder
+
+    def holders(self, budget: Budget) -> Iterable[str]:
+        """Whose it is; where each key or team has one, those that have spent something."""
+        if budget.scope == "platform" or budget.id:
+            return (budget.id,)
+        spenders = self._spending.spenders(budget.scope)
+        if budget.scope == "team":
+            return spenders
+        return {(*self.families.above(key), key)[0] for key in spenders}
+
+    @property
+    def known(self) -> bool:
+        """Whether what was spent before the start is known."""
+        return self._spending.known
+
+    def spent(self, budget: Budget, id: str) -> int:
+        """In its present period."""
         if not self._spending.known and not self._complained:
             self._complained = True
             logger.warning("what was spent before the start is not known yet; budgets count what is spent since")
@@ -91,9 +111,30 @@ class Budgets:
         )
         self._publish(BudgetReached(budget=budget, id=id, spent=spent, whole=whole))
 
+    def ends_at(self, budget: Budget) -> float | None:
+        """When its present period does, in Unix seconds."""
+        today = datetime.fromtimestamp(self._clock.now(), UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        match budget.window:
+            case "day":
+                return (today + timedelta(days=1)).timestamp()
+            case "month":
+                return (today.replace(day=1) + timedelta(days=32)).replace(day=1).timestamp()
+            case "total":
+                return None
+
     def _period(self, budget: Budget) -> str:
         now = datetime.fromtimestamp(self._clock.now(), UTC)
         return {"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}", "total": ""}[budget.window]
+
+
+def _places(principal: Principal) -> list[tuple[SpendScope, str, str]]:
+    """Where budgets stand that it is part of, and who its holder is there."""
+    found: list[tuple[SpendScope, str, str]] = [("platform", "", "")]
+    if (team := principal.team) is not None:
+        found += [("team", "", team), ("team", team, team)]
+    if line := principal.line or ((principal.key,) if principal.key else ()):
+        found += [("key", "", line[0]), *(("key", key, key) for key in line)]
+    return found
 
 
 def _name(budget: Budget, id: str) -> str:

@@ -62,6 +62,10 @@ class SpendingFigures:
                 total += sum(cost for day, cost in days[who].items() if day >= first)
         return total
 
+    def spenders(self, scope: SpendScope) -> set[str]:
+        whose = (who for days in (self._old, self._recent, self._own) for who in days)
+        return {id for each, id in whose if each == scope}
+
     def add(self, entry: Entry) -> None:
         """It was recorded here."""
         if entry.cost:

@@ -116,7 +116,7 @@ async def list_keys(
 ) -> list[KeyShown]:
     check_first(first)
     asked = {"owner": owner, "team": team, "parent": parent, "limit": first, "after": after}
-    wanted = _converted_fields({**asked, "status": status.value if status else None}, KeyFilter)
+    wanted = converted_fields({**asked, "status": status.value if status else None}, KeyFilter)
     return [shown(key) for key in (await (await _service(info)).page(info.context.actor(), wanted)).keys]
 
 
@@ -138,7 +138,7 @@ async def update_key(info: Asking, id: strawberry.ID, input: KeyChangeInput) -> 
 
 
 async def rotate_key(info: Asking, id: strawberry.ID, overlap_seconds: float = 3600.0) -> IssuedKey:
-    rotation = _converted_fields({"overlap": overlap_seconds}, Rotation)
+    rotation = converted_fields({"overlap": overlap_seconds}, Rotation)
     key, text = await (await _service(info)).rotate(info.context.actor(), id, rotation)
     return IssuedKey(key=shown(key), text=text)
 
@@ -170,10 +170,10 @@ def _converted(input: NewKeyInput | KeyChangeInput, kind: type[T]) -> T:
         given["roles"] = [role.value for role in given["roles"]]
     if given.get("expires_at") is not None:
         given["expires_at"] = seconds(given["expires_at"])
-    return _converted_fields(given, kind)
+    return converted_fields(given, kind)
 
 
-def _converted_fields(fields: dict[str, Any], kind: type[T]) -> T:
+def converted_fields(fields: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:

@@ -23,7 +23,10 @@ COST = 2000
 LIST_FACTOR = 10
 """How many items a list is taken to have, where no argument says so."""
 
-WEIGHTS = {"generateText": 200, "generate": 200, "loadModel": 200, "unloadModel": 50, "createKey": 50}
+WEIGHTS = {
+    **{"generateText": 200, "generate": 200, "loadModel": 200, "unloadModel": 50, "createKey": 50},
+    **dict.fromkeys(("setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
+}
 COUNT_ARGUMENTS = frozenset({"last", "first"})
 """Arguments that say how many items a list has."""
 

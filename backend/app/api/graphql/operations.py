@@ -5,7 +5,7 @@ from contextlib import aclosing
 import strawberry
 
 from app.api.explain import explain
-from app.api.graphql import limits
+from app.api.graphql import allowances, limits
 from app.api.graphql.audit import AuditRecord, audit_log
 from app.api.graphql.explanation import RequestExplanation, explanation_of
 from app.api.graphql.generation import make_call
@@ -113,6 +113,13 @@ class Query:
     audit_log: list[AuditRecord] = strawberry.field(
         resolver=audit_log, description="What was done, the newest first. For administrators."
     )
+    tiers: list[allowances.Tier] = strawberry.field(
+        resolver=allowances.list_tiers, description="Tiers by name: yours, or all for operators."
+    )
+    budgets: list[allowances.Budget] = strawberry.field(
+        resolver=allowances.list_budgets,
+        description="Budgets by name, and what is left of them: those of your key and team, or all for operators.",
+    )
     usage: UsagePage = strawberry.field(
         resolver=_usage,
         description="What was asked and what it cost: your own usage, or everybody's for operators.",
@@ -167,3 +174,13 @@ class Mutation:
         resolver=revoke_key, description="Revoke a key and all that were issued with it, for good."
     )
     delete_key: strawberry.ID = strawberry.field(resolver=delete_key, description="Delete a key.")
+    set_tier: allowances.Tier = strawberry.field(
+        resolver=allowances.set_tier, description="Set a tier, in the place of the one of its name."
+    )
+    delete_tier: str = strawberry.field(
+        resolver=allowances.delete_tier, description="Delete a tier that no key names."
+    )
+    set_budget: allowances.Budget = strawberry.field(
+        resolver=allowances.set_budget, description="Set a budget, in the place of the one of its name."
+    )
+    delete_budget: str = strawberry.field(resolver=allowances.delete_budget, description="Delete a budget.")

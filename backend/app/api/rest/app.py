@@ -19,7 +19,18 @@ from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
 from app.api.rest.openai import responses, responses_stored
 from app.api.rest.openai.dialects import PATHS
-from app.api.rest.platform import admin, audit, health, integrations, keys, models, requests, usage
+from app.api.rest.platform import (
+    admin,
+    audit,
+    budgets,
+    health,
+    integrations,
+    keys,
+    models,
+    requests,
+    tiers,
+    usage,
+)
 
 
 def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = None) -> ASGIApp:
@@ -52,6 +63,8 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         usage,
         admin,
         keys,
+        tiers,
+        budgets,
         audit,
     ):
         app.include_router(room.router)

@@ -6,8 +6,11 @@ import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.accounts.allowances.schemas import BudgetWanted, TierWanted
 from app.accounts.audit.schemas import Record
 from app.accounts.keys.schemas import Key, KeyChange, NewKey, Rotation
+from app.api.budgets import BudgetShown
+from app.api.tiers import TierShown
 from app.inference.explanation import Explanation
 
 _ERROR = {
@@ -145,7 +148,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
             document["paths"][path] = {"post": _operation(vendor, summary, required, fields)}
         components = document.setdefault("components", {})
         components.setdefault("schemas", {}).update(
-            _structs(Explanation, Key, NewKey, KeyChange, Rotation, Record)
+            _structs(
+                *(Explanation, Key, NewKey, KeyChange, Rotation, Record),
+                *(TierShown, TierWanted, BudgetShown, BudgetWanted),
+            )
         )
         components.setdefault("securitySchemes", {})["key"] = {"type": "http", "scheme": "bearer"}
         document["security"] = [{"key": []}]

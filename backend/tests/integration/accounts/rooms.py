@@ -1,25 +1,49 @@
 """Accounts over a real database, as one process of the platform has them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from sqlalchemy import text
 
 from app.accounts.accounts import Accounts
+from app.accounts.allowances.book import Configured
 from app.accounts.audit.schemas import Actor
 from app.accounts.keys.digests import Digests
 from app.accounts.keys.schemas import NewKey
 from app.accounts.keys.service import KeyService
 from app.accounts.keys.snapshot import Entry
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.budgets import Budgets
+from app.accounts.limits.families import Families
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
+from app.accounts.limits.tiers import Tiers
+from app.accounts.usage.spending import Rows, SpendingFigures
 from app.core.clock import SystemClock
 from app.core.integration_framework import IntegrationConfig
+from app.domain.limits import Budget, Tier
 from app.domain.principal import Principal
 from app.domain.roles import ROLES
 from app.integrations.storage.database.integration import DatabaseIntegration
 
 SECRET = b"s" * 32
 MASTER = Principal(id="operator", roles=frozenset(ROLES))
+
+
+CONFIGURED = Configured(
+    tiers={name: Tier(name=name) for name in ("gold", "free")},
+    budgets={"everything": Budget(name="everything", limit=100)},
+    places={("tier", "gold"): "llm-platform.yaml:7"},
+)
+
+
+async def nothing_spent(first: int, last: int | None, month: int) -> Rows:
+    return ()
+
+
+async def no_paths() -> Iterable[str]:
+    return ()
 
 
 class ShiftedClock(SystemClock):
@@ -36,6 +60,10 @@ class Process:
         self.database = DatabaseIntegration(IntegrationConfig(name="database", settings=dict(settings)))
         self.clock = ShiftedClock()
         self.accounts = Accounts(lambda: [self.database], lambda: Digests(secret), self.clock)
+        self.spending = SpendingFigures(nothing_spent, self.clock)
+        budgets = Budgets(self.spending, Families(no_paths), clock=self.clock)
+        self.admission = Admission(Tiers(), SharedLimits(MemoryLimits()), budgets)
+        self.accounts.allowances.serve(self.admission, CONFIGURED)
 
     async def service(self) -> KeyService:
         return await self.accounts.keys()

@@ -9,7 +9,7 @@ import logging
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-HEAD = "0005"
+HEAD = "0006"
 """The last step that this version knows; a test holds it."""
 
 _LOCK = 0x6C6C6D706C61

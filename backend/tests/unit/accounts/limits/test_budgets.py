@@ -33,6 +33,9 @@ class Spent(dict[tuple[SpendScope, str], float]):
     def listen(self, _: Callable[[str, int], object]) -> None:
         """Nothing is recorded here."""
 
+    def spenders(self, scope: SpendScope) -> Iterable[str]:
+        return [id for each, id in self if each == scope]
+
     def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
         self.asked = window
         return round(self.get((scope, id), 0.0) * NANOS)

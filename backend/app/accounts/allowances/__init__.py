@@ -1,0 +1,1 @@
+"""Tiers and budgets: those of the configuration, and those that administrators set while the platform runs."""
