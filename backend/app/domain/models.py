@@ -73,9 +73,10 @@ class ModelLoadFailed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """A download under way. Byte counts are None until they are known."""
+    """A download under way. Byte counts are None until they are known. `details`: what is worth keeping of it."""
 
     model: str
     status: str
     completed_bytes: int | None = None
     total_bytes: int | None = None
+    details: dict[str, Any] = {}

@@ -6,7 +6,7 @@ and raises a PlatformError (never a library's own) while it has not. Cancelling 
 the upstream at once.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -71,7 +71,9 @@ class EmbeddingProvider(ModelSource, Protocol):
 class ModelStore(ModelSource, Protocol):
     """Can fetch and drop models. Names are the provider's own. Unknown names raise ModelNotFound."""
 
-    def pull(self, model: str) -> AsyncIterator[PullProgress]: ...
+    def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
+        """Closing it stops the download; a later one goes on where that was."""
+        ...
 
     async def delete(self, model: str) -> None: ...
 
