@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +16,17 @@ from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
 from app.api.policy import ApiPolicy
 from app.api.websocket.app import websocket_endpoints
-from app.checks import problems_with
+from app.checks import needs_restart, problems_with
 from app.connecting import Connections, sources
+from app.core.data_folder import data_folder
 from app.core.integration_framework import (
     IntegrationManager,
     Registry,
     StateChanged,
     set_integration_manager,
 )
+from app.core.jobs import Jobs
+from app.core.jobs.runners import runners
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
@@ -54,19 +56,6 @@ from app.limiting import admission, configured
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
-
-_FIXED = (
-    "data_dir",
-    "server.host",
-    "server.port",
-    "server.workers",
-    "auth.key_secret",
-    "limits.header_seconds",
-    "limits.websocket_bytes",
-    "limits.processes",
-    "usage.enabled",
-)
-"""Settings that a reload can't change."""
 
 START_GRACE = 1.0
 """Seconds that the start waits for integrations; slower ones come up while the platform serves."""
@@ -111,7 +100,14 @@ class Platform:
         self.router = self._make_router(tally, recent)
         self.authenticators = Authenticators(self.accounts)
         self.policy = self._api_policy(self.settings)
-        context = ApiContext(
+        folder_of_jobs = (self.settings.data_dir or data_folder()) / "jobs"
+        self.jobs = Jobs(runners(self.manager), folder_of_jobs, self.manager.events.publish)
+        context = self._make_context(tally, recent)
+        self.manager.share(ApiContext, context)
+        self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
+
+    def _make_context(self, tally: Tally, recent: RecentCalls) -> ApiContext:
+        return ApiContext(
             router=self.router,
             manager=self.manager,
             policy=lambda: self.policy,
@@ -124,9 +120,8 @@ class Platform:
             accounts=self.accounts,
             ledger=self.ledger,
             admission=self.admission,
+            jobs=self.jobs,
         )
-        self.manager.share(ApiContext, context)
-        self.app = create_rest_app(context, {GRAPHQL: GraphQLApp(context), **websocket_endpoints(context)})
 
     def _make_router(self, tally: Tally, recent: RecentCalls) -> Router:
         catalog = LiveCatalog(lambda: sources(self.manager), routing(self.settings))
@@ -159,6 +154,7 @@ class Platform:
         self.admission.start()
         if self.ledger is not None:
             self.ledger.start()
+        await self.jobs.begin()
         self._started = True
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
@@ -180,6 +176,7 @@ class Platform:
         if self._draining:
             return
         self._draining = True
+        self.jobs.end_watches()
         seconds = self.settings.server.shutdown_seconds
         self._drains = [
             asyncio.ensure_future(front_end.drain(seconds)) for front_end in self.manager.providing(Drains)
@@ -197,6 +194,7 @@ class Platform:
                 logger.error("a front-end did not drain", exc_info=outcome)
         for task in self._tasks:
             task.cancel()
+        await self.jobs.stop()
         await self.admission.stop()
         await self.accounts.stop()
         if self.ledger is not None:
@@ -212,7 +210,6 @@ class Platform:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
         loaded = await self._checked()
         settings = loaded.settings
-        fixed = [name for name in _FIXED if attrgetter(name)(settings) != attrgetter(name)(self._began_with)]
 
         for warning in loaded.warnings:
             if warning not in self._loaded.warnings:
@@ -239,7 +236,10 @@ class Platform:
             logger.warning(
                 "'%s' goes on with its old configuration, as the new one did not come up: %s", name, reason
             )
-        return {"integrations": msgspec.to_builtins(summary), "needs_restart": fixed}
+        return {
+            "integrations": msgspec.to_builtins(summary),
+            "needs_restart": needs_restart(settings, self._began_with),
+        }
 
     def background(self, work: Coroutine[Any, Any, None]) -> None:
         """Run to its end, or until the platform stops."""

@@ -5,17 +5,36 @@ Their classes are imported, but nothing is started.
 
 import asyncio
 from collections.abc import Container, Iterator, Sequence
+from operator import attrgetter
 
 from pydantic import ValidationError
 
 from app.core.integration_framework import IntegrationConfig, IntegrationError, Registry
 from app.enabled import FRONT_ENDS, integration_configs
 from app.integrations.builtin import BUILTIN
-from app.settings import ConfigError, LoadedSettings, Problem, check_exposure
+from app.settings import ConfigError, LoadedSettings, Problem, Settings, check_exposure
 from app.settings.origins import FieldPath, written
 from app.settings.problems import as_written, problems_of, suggestion
 
 IMPORT_SECONDS = 30.0
+
+_FIXED = (
+    "data_dir",
+    "server.host",
+    "server.port",
+    "server.workers",
+    "auth.key_secret",
+    "limits.header_seconds",
+    "limits.websocket_bytes",
+    "limits.processes",
+    "usage.enabled",
+)
+"""Settings that a reload can't change."""
+
+
+def needs_restart(new: Settings, began_with: Settings) -> list[str]:
+    """Those that differ and yet stay as they were."""
+    return [name for name in _FIXED if attrgetter(name)(new) != attrgetter(name)(began_with)]
 
 
 async def problems_with(loaded: LoadedSettings, running: LoadedSettings | None = None) -> list[Problem]:

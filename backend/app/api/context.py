@@ -11,6 +11,7 @@ from app.accounts.accounts import Accounts, without_accounts
 from app.accounts.usage.ledger import Ledger
 from app.api.policy import ApiPolicy
 from app.core.integration_framework import IntegrationManager
+from app.core.jobs import Jobs
 from app.domain.errors import NotFound
 from app.domain.limits import Admission
 from app.inference.explanation import Explanation
@@ -27,12 +28,16 @@ async def _nothing_known(id: str, principal: str | None) -> Explanation | None:
     return None
 
 
+def _no_jobs() -> Jobs:
+    return Jobs({})
+
+
 class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     """`policy` gives the current snapshot; `ready` whether requests should be sent here; `reload` applies the
     configuration anew and tells what changed, raising InvalidRequest when it is refused; `tally` holds the figures
     since the start, `recent` the last calls, `ledger` all of them, where one is kept; `explain` tells of one by
     its id, of a principal's own where one is named; `admission` knows the tiers; `once` opens what carries an
-    Idempotency-Key.
+    Idempotency-Key; `jobs` fetch and load models.
     """
 
     router: Router
@@ -47,6 +52,7 @@ class ApiContext(msgspec.Struct, frozen=True, kw_only=True):
     accounts: Accounts = msgspec.field(default_factory=without_accounts)
     ledger: Ledger | None = None
     admission: Admission | None = None
+    jobs: Jobs = msgspec.field(default_factory=_no_jobs)
 
     def check_serving(self, front_end: str) -> None:
         """Raises NotFound while the front-end is switched off."""

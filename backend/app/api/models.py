@@ -1,5 +1,6 @@
 """What front-ends say of models and to whom, and which integration has one that is to be fetched or loaded."""
 
+from collections.abc import Mapping
 from typing import TypeVar
 
 from app.accounts.audit.schemas import Actor
@@ -10,6 +11,9 @@ from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
 Port = TypeVar("Port", bound=ModelSource)
+
+SCHEMES: Mapping[str, str] = {"hf": "huggingface_hub"}
+"""What may stand before a colon in a name: the kind of integration that fetches it."""
 
 
 def visible(context: ApiContext, principal: Principal) -> list[ModelEntry]:
@@ -36,19 +40,17 @@ def _sees(context: ApiContext, principal: Principal, name: str) -> bool:
 def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
     """The serving integration that offers `port` for `name`, and the name it uses itself.
 
-    `integration/model` names it outright; a bare name goes to the one that knows it, or to the only one there is.
-    Raises ModelNotFound, InvalidRequest.
+    `integration/model` names it outright; a bare name goes to the one that knows it. Raises ModelNotFound,
+    InvalidRequest.
     """
     able = context.manager.providing(port)
     prefix, _, rest = name.partition("/")
     for source in able:
         if source.name == prefix and rest:
             return source, rest
-    knowing = [source for source in able if any(model.id == name for model in source.models())]
-    if knowing:
-        return knowing[0], name
-    if port is ModelStore and len(able) == 1:
-        return able[0], name
+    for source in able:
+        if any(model.id == name for model in source.models()):
+            return source, name
     names = ", ".join(source.name for source in able)
     if not able:
         raise InvalidRequest(
@@ -61,6 +63,30 @@ def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
         code="model_not_found",
         param="model",
     )
+
+
+def store_of(context: ApiContext, name: str) -> tuple[ModelStore, str]:
+    """As `owner` for a store, which may have models that nobody knows here. `hf:org/name` is the Hub's; a bare
+    name goes to the only store that needs no such sign. Raises ModelNotFound, InvalidRequest.
+    """
+    able = context.manager.providing(ModelStore)
+    scheme, colon, rest = name.partition(":")
+    if colon and scheme in SCHEMES:
+        for store in able:
+            if _kind(context, store) == SCHEMES[scheme]:
+                return store, rest
+        raise InvalidRequest(f"'{SCHEMES[scheme]}', which fetches '{scheme}:', is not serving.", param="model")
+    try:
+        return owner(context, name, ModelStore)
+    except ModelNotFound:
+        plain = [store for store in able if _kind(context, store) not in SCHEMES.values()]
+        if len(plain) == 1:
+            return plain[0], name
+        raise
+
+
+def _kind(context: ApiContext, source: ModelSource) -> str:
+    return context.manager.status_of(source.name).kind
 
 
 async def load(context: ApiContext, actor: Actor, name: str) -> None:

@@ -27,6 +27,23 @@ class Models(msgspec.Struct):
     models: list[Model]
 
 
+class Job(msgspec.Struct):
+    id: str
+    state: str
+    kind: str = ""
+    integration: str = ""
+    model: str = ""
+    step: str = ""
+    completed_bytes: int | None = None
+    total_bytes: int | None = None
+    created_at: float | None = None
+    error: str | None = None
+
+
+class Jobs(msgspec.Struct):
+    jobs: list[Job]
+
+
 class Policy(msgspec.Struct):
     strategy: str = ""
     retries: int = 0

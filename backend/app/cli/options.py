@@ -16,6 +16,10 @@ class ExitCode(IntEnum):
     UNREACHABLE = 3
 
 
+INTERRUPTED = 130
+"""As shells have it for Ctrl+C."""
+
+
 class Output(StrEnum):
     TABLE = "table"
     JSON = "json"

@@ -1,5 +1,6 @@
 """The audit log: every act of an administrator is in it, whoever may read it, and it can be had whole."""
 
+import asyncio
 import csv
 import io
 import json
@@ -32,12 +33,17 @@ MASTER_KEY = {"Authorization": f"Bearer {MASTER}"}
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
-    async with OllamaFake(FakeModel("here"), registry=[FakeModel("remote", size=64)]) as ollama:
-        integrations = {"ollama": {"settings": {"base_url": ollama.base_url}}}
-        async with whole_platform(tmp_path_factory.mktemp("audit"), integrations=integrations) as platform:
-            await becomes(lambda: _serves(platform, "ollama"), 10.0)
-            yield platform
+async def ollama() -> AsyncIterator[OllamaFake]:
+    async with OllamaFake(FakeModel("here"), registry=[FakeModel("remote", size=64)]) as fake:
+        yield fake
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole(tmp_path_factory: pytest.TempPathFactory, ollama: OllamaFake) -> AsyncIterator[Whole]:
+    integrations = {"ollama": {"settings": {"base_url": ollama.base_url}}}
+    async with whole_platform(tmp_path_factory.mktemp("audit"), integrations=integrations) as platform:
+        await becomes(lambda: _serves(platform, "ollama"), 10.0)
+        yield platform
 
 
 async def _serves(whole: Whole, name: str) -> bool:
@@ -50,11 +56,11 @@ async def log(whole: Whole, **wanted: Any) -> list[dict[str, Any]]:
     return found
 
 
-async def rest(whole: Whole, method: str, path: str, body: object = None) -> None:
+async def rest(whole: Whole, method: str, path: str, body: object = None, status: int = 200) -> None:
     raw = b"" if body is None else json.dumps(body).encode()
     headers = {**MASTER_KEY, "x-request-id": "act-1"}
     reply = await send(whole.port, request_bytes(path, raw, method=method, headers=headers))
-    assert reply.status == 200, reply
+    assert reply.status == status, reply
 
 
 async def graphql(whole: Whole, query: str) -> None:
@@ -65,7 +71,11 @@ async def graphql(whole: Whole, query: str) -> None:
 async def by_grpc(whole: Whole, method: str, request: Any) -> None:
     async with grpc.aio.insecure_channel(whole.grpc_target) as channel:
         stub: Any = ModelsStub(channel)
-        await getattr(stub, method)(request, metadata=(("x-api-key", MASTER), ("x-request-id", "act-1")))
+        call = getattr(stub, method)(request, metadata=(("x-api-key", MASTER), ("x-request-id", "act-1")))
+        if isinstance(call, grpc.aio.UnaryStreamCall):
+            assert [reply async for reply in call]
+        else:
+            await call
 
 
 Doing = Callable[[Whole, str], Awaitable[None]]
@@ -93,9 +103,34 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         "model:ollama/here",
     ),
     "POST /models/pull": (
-        lambda whole, _: rest(whole, "POST", "/models/pull", {"model": "ollama/remote"}),
+        lambda whole, _: rest(whole, "POST", "/models/pull", {"model": "ollama/remote"}, 202),
         "model.pull",
         "model:ollama/remote",
+    ),
+    "GraphQL Mutation.pullModel": (
+        lambda whole, _: graphql(whole, 'mutation { pullModel(id: "ollama/remote") { id } }'),
+        "model.pull",
+        "model:ollama/remote",
+    ),
+    "gRPC llm_platform.v1.Models/PullModel": (
+        lambda whole, _: by_grpc(whole, "PullModel", models_pb2.PullModelRequest(model="ollama/remote")),
+        "model.pull",
+        "model:ollama/remote",
+    ),
+    "DELETE /models/jobs/{id}": (
+        lambda whole, job: rest(whole, "DELETE", f"/models/jobs/{job}"),
+        "job.cancel",
+        "job:",
+    ),
+    "GraphQL Mutation.cancelModelJob": (
+        lambda whole, job: graphql(whole, f'mutation {{ cancelModelJob(id: "{job}") {{ id }} }}'),
+        "job.cancel",
+        "job:",
+    ),
+    "gRPC llm_platform.v1.Models/CancelJob": (
+        lambda whole, job: by_grpc(whole, "CancelJob", models_pb2.CancelJobRequest(id=job)),
+        "job.cancel",
+        "job:",
     ),
     "DELETE /models/{model:path}": (
         lambda whole, _: rest(whole, "DELETE", "/models/ollama/remote"),
@@ -211,15 +246,19 @@ async def test_every_route_that_does_something_is_tried() -> None:
 
 
 @pytest.mark.parametrize("route", ACTS)
-async def test_each_act_is_recorded_once_with_who_and_what(whole: Whole, route: str) -> None:
+async def test_each_act_is_recorded_once_with_who_and_what(whole: Whole, ollama: OllamaFake, route: str) -> None:
     do, action, object = ACTS[route]
-    id = await whole.issue("anybody")
+    ollama.pull_hold = asyncio.Event() if object == "job:" else None
+    if object == "job:":
+        id = (await whole.platform.jobs.start("pull", "ollama", "remote", "ann")).id
+    else:
+        id = await whole.issue("anybody")
     [last] = await log(whole, limit=1)
     await do(whole, id)
     new = [record for record in await log(whole) if record["id"] > last["id"]]
     [record] = new
     assert (record["actor"], record["action"], record["request_id"]) == ("operator", action, "act-1")
-    assert record["object"] == object + (id if object == "key:" else "") or not object
+    assert record["object"] == object + (id if object in {"key:", "job:"} else "") or not object
 
 
 async def test_pages_filters_and_who_may_look(whole: Whole) -> None:

@@ -24,8 +24,8 @@ LIST_FACTOR = 10
 """How many items a list is taken to have, where no argument says so."""
 
 WEIGHTS = {
-    **{"generateText": 200, "generate": 200, "loadModel": 200, "unloadModel": 50, "createKey": 50},
-    **dict.fromkeys(("setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
+    **dict.fromkeys(("generateText", "generate", "loadModel", "pullModel"), 200),
+    **dict.fromkeys(("unloadModel", "createKey", "setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
 }
 COUNT_ARGUMENTS = frozenset({"last", "first"})
 """Arguments that say how many items a list has."""

@@ -10,6 +10,7 @@ from app.api.graphql.audit import AuditRecord, audit_log
 from app.api.graphql.explanation import RequestExplanation, explanation_of
 from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
+from app.api.graphql.jobs import ModelJob, cancel_model_job, model_job, model_jobs, pull_model
 from app.api.graphql.keys import (
     IssuedKey,
     KeyShown,
@@ -120,6 +121,12 @@ class Query:
         resolver=allowances.list_budgets,
         description="Budgets by name, and what is left of them: those of your key and team, or all for operators.",
     )
+    model_jobs: list[ModelJob] = strawberry.field(
+        resolver=model_jobs, description="What is being fetched and loaded, and what was, the newest first."
+    )
+    model_job: ModelJob | None = strawberry.field(
+        resolver=model_job, description="One job; null when none has that id, or it is too long ago."
+    )
     usage: UsagePage = strawberry.field(
         resolver=_usage,
         description="What was asked and what it cost: your own usage, or everybody's for operators.",
@@ -157,6 +164,14 @@ class Mutation:
         resolver=_generate_text,
         description="A whole answer, to `prompt` or to `messages`. Leaving stops it. The subscription `generate` "
         "gives it piece by piece.",
+    )
+    pull_model: ModelJob = strawberry.field(
+        resolver=pull_model,
+        description="Fetch a model, as a job: `hf:org/name`, or as its store names it. For operators. The "
+        "subscription `modelJobProgress` tells how far it is.",
+    )
+    cancel_model_job: ModelJob = strawberry.field(
+        resolver=cancel_model_job, description="Stop a job. What was fetched is kept. For operators."
     )
     load_model: ModelStatusUpdate = strawberry.field(
         resolver=_load_model, description="Bring a model into memory. For operators."

@@ -12,6 +12,7 @@ import strawberry
 from app.api.graphql import limits
 from app.api.graphql.generation import make_call
 from app.api.graphql.inputs import Generation, GenerationOptions, MessageInput
+from app.api.graphql.jobs import ModelJob, model_job_progress
 from app.api.graphql.models import ModelStatus, ModelStatusUpdate, statuses
 from app.api.graphql.outputs import Encoder, GenerationEvent
 from app.api.graphql.platform import Metrics, metrics_of
@@ -82,6 +83,9 @@ class Subscription:
     )
     model_status_updates: AsyncGenerator[ModelStatusUpdate, None] = strawberry.subscription(
         resolver=_model_status_updates, description="Every model's status now, then what changes."
+    )
+    model_job_progress: AsyncGenerator[ModelJob, None] = strawberry.subscription(
+        resolver=model_job_progress, description="A job as it is, then whenever it has changed, until it is over."
     )
     metrics: AsyncGenerator[Metrics, None] = strawberry.subscription(
         resolver=_metrics, description="The figures as they are, then again whenever they have changed."

@@ -1,16 +1,27 @@
-"""The service Models: the catalogue, what changes in it, and models going into memory and out of it."""
+"""The service Models: the catalogue, what changes in it, models being fetched, going into memory and out of it."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
+from contextlib import aclosing
 
 from app.api.context import ApiContext
 from app.api.grpc.decode import model_name
 from app.api.grpc.door import Rpc, caller
 from app.api.grpc.generated.llm_platform.v1 import models_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
+from app.api.model_jobs import cancel, pull
 from app.api.models import load, unload, visible
+from app.core.jobs import Job, JobState
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
+
+_STATES: Mapping[JobState, pb.Job.State] = {
+    "queued": pb.Job.STATE_QUEUED,
+    "running": pb.Job.STATE_RUNNING,
+    "done": pb.Job.STATE_DONE,
+    "failed": pb.Job.STATE_FAILED,
+    "cancelled": pb.Job.STATE_CANCELLED,
+}
 
 
 class Models(models_pb2_grpc.ModelsServicer):
@@ -39,6 +50,18 @@ class Models(models_pb2_grpc.ModelsServicer):
         finally:
             forget()
 
+    async def PullModel(self, request: pb.PullModelRequest, rpc: Rpc) -> None:  # noqa: N802
+        job = await pull(self._context, caller().actor(), model_name(request.model))
+        async with aclosing(self._context.jobs.watch(job.id)) as states:
+            async for state in states:
+                await rpc.write(encode_job(state))
+
+    async def ListJobs(self, request: pb.ListJobsRequest, rpc: Rpc) -> pb.ListJobsReply:  # noqa: N802
+        return pb.ListJobsReply(jobs=map(encode_job, await self._context.jobs.all()))
+
+    async def CancelJob(self, request: pb.CancelJobRequest, rpc: Rpc) -> pb.Job:  # noqa: N802
+        return encode_job(await cancel(self._context, caller().actor(), request.id))
+
     async def LoadModel(self, request: pb.LoadModelRequest, rpc: Rpc) -> pb.LoadModelReply:  # noqa: N802
         await load(self._context, caller().actor(), model_name(request.model))
         return pb.LoadModelReply()
@@ -59,6 +82,25 @@ def changes(before: Mapping[str, pb.Model], now: Mapping[str, pb.Model]) -> Iter
             yield pb.ModelChange(kind=pb.ModelChange.KIND_ADDED, model=model)
         elif model != before[name]:
             yield pb.ModelChange(kind=pb.ModelChange.KIND_UPDATED, model=model)
+
+
+def encode_job(job: Job) -> pb.Job:
+    return pb.Job(
+        id=job.id,
+        kind=job.kind,
+        integration=job.integration,
+        model=job.model,
+        asked_by=job.asked_by,
+        state=_STATES[job.state],
+        step=job.step,
+        completed_bytes=job.completed_bytes,
+        total_bytes=job.total_bytes,
+        created_at=job.created_at,
+        started_at=job.started_at,
+        finished_at=job.finished_at,
+        error=job.error or "",
+        resumed=job.resumed,
+    )
 
 
 def encode_model(entry: ModelEntry) -> pb.Model:

@@ -5,6 +5,7 @@ is done in them: runners.py.
 """
 
 from app.core.jobs.job import Job, JobChanged, JobKind, JobState, Progress
-from app.core.jobs.jobs import Jobs, Runner, Work
+from app.core.jobs.jobs import Jobs
+from app.core.jobs.run import Runner, Work
 
 __all__ = ["Job", "JobChanged", "JobKind", "JobState", "Jobs", "Progress", "Runner", "Work"]

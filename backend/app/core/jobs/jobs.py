@@ -13,12 +13,12 @@ from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from msgspec.structs import replace
 
 from app.core.clock import Clock, SystemClock
 from app.core.jobs.folder import ID, KEPT, Hold, JobFolder
 from app.core.jobs.job import Job, JobChanged, JobKind, Progress
+from app.core.jobs.run import Run, Runner, fields_of
 from app.domain.errors import Conflict, ErrorKind, NotFound, PlatformError, UnsupportedFeature
 
 LOOK_SECONDS = 0.5
@@ -34,33 +34,6 @@ _STOPPED = "The platform ended while this was under way: ask for it again."
 _DEFECT = "The job failed unexpectedly; the platform's log tells more."
 
 logger = logging.getLogger(__name__)
-
-Work = Callable[[Job], AsyncGenerator[Progress, None]]
-
-
-class Runner(msgspec.Struct, frozen=True):
-    """How jobs of one kind are done. `work` tells its progress, and raises a PlatformError when it can't be done;
-    closing it stops it. `resumes`: whether it goes on from where it was when it is begun again. `places`: how many
-    run at the same time in one process; the others wait.
-    """
-
-    work: Work
-    resumes: bool = False
-    places: int = 2
-
-
-class _Run:
-    """A job of this process. `changed` is set, and exchanged for a new one, at every change. `untold`: progress
-    that came too soon after the last to be told.
-    """
-
-    def __init__(self, job: Job, hold: Hold | None) -> None:
-        self.job = job
-        self.hold = hold
-        self.changed = asyncio.Event()
-        self.task: asyncio.Task[None] | None = None
-        self.untold: Progress | None = None
-        self.told_at = 0.0
 
 
 class Jobs:
@@ -78,7 +51,7 @@ class Jobs:
         self._publish = publish
         self._clock = clock or SystemClock()
         self._places = {kind: asyncio.Semaphore(runner.places) for kind, runner in runners.items()}
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, Run] = {}
         self._over: dict[str, Job] = {}
         self._looking: asyncio.Task[None] | None = None
         self._leaving = self._stopping = False
@@ -187,13 +160,13 @@ class Jobs:
                     job = state
         return job
 
-    def _run(self, job: Job, hold: Hold | None) -> _Run:
-        run = self._runs[job.id] = _Run(job, hold)
+    def _run(self, job: Job, hold: Hold | None) -> Run:
+        run = self._runs[job.id] = Run(job, hold)
         run.task = asyncio.create_task(self._to_the_end(run), name=job.id)
         run.task.add_done_callback(lambda _: self._stopped(run))  # one that had not begun was not told
         return run
 
-    async def _to_the_end(self, run: _Run) -> None:
+    async def _to_the_end(self, run: Run) -> None:
         runner = self._runners[run.job.kind]
         try:
             async with self._places[run.job.kind]:
@@ -211,7 +184,7 @@ class Jobs:
             logger.exception("defect in %s, %s of %s", run.job.id, run.job.kind, run.job.model)
             self._end(run, state="failed", error=_DEFECT, error_kind=ErrorKind.INTERNAL)
 
-    def _stopped(self, run: _Run) -> None:
+    def _stopped(self, run: Run) -> None:
         """By who asked for that, or with the platform."""
         if self._runs.get(run.job.id) is not run:
             return
@@ -224,18 +197,18 @@ class Jobs:
         else:
             self._end(run, state="failed", error=_STOPPED, error_kind=ErrorKind.ABORTED)
 
-    def _progressed(self, run: _Run, progress: Progress) -> None:
+    def _progressed(self, run: Run, progress: Progress) -> None:
         now = self._clock.monotonic()
         if progress.step == run.job.step and not progress.details and now - run.told_at < TELL_SECONDS:
             run.untold = progress
             return
         run.told_at = now
         run.untold = None
-        self._change(run, **_fields(progress, run.job))
+        self._change(run, **fields_of(progress, run.job))
 
-    def _end(self, run: _Run, **fields: Any) -> None:
+    def _end(self, run: Run, **fields: Any) -> None:
         if run.untold is not None:
-            fields = {**_fields(run.untold, run.job), **fields}
+            fields = {**fields_of(run.untold, run.job), **fields}
         self._runs.pop(run.job.id, None)
         job = self._over[run.job.id] = replace(run.job, finished_at=self._clock.now(), **fields)
         if len(self._over) > KEPT:
@@ -245,14 +218,14 @@ class Jobs:
                 self._folder.close(job, run.hold)
         self._tell(run, job)
 
-    def _change(self, run: _Run, **fields: Any) -> None:
+    def _change(self, run: Run, **fields: Any) -> None:
         job = replace(run.job, **fields)
         if self._folder is not None and run.hold is not None:
             with self._tolerant():
                 self._folder.write(job)
         self._tell(run, job)
 
-    def _tell(self, run: _Run, job: Job) -> None:
+    def _tell(self, run: Run, job: Job) -> None:
         run.job = job
         changed, run.changed = run.changed, asyncio.Event()
         changed.set()
@@ -278,7 +251,7 @@ class Jobs:
             resumed = job.resumed + 1
             self._run(replace(job, state="queued", step="begins again", resumed=resumed), hold)
         else:
-            self._end(_Run(job, hold), state="failed", error=_STOPPED, error_kind=ErrorKind.ABORTED)
+            self._end(Run(job, hold), state="failed", error=_STOPPED, error_kind=ErrorKind.ABORTED)
 
     @contextmanager
     def _tolerant(self) -> Iterator[None]:
@@ -290,12 +263,3 @@ class Jobs:
             if not self._failing:
                 logger.warning("jobs can't be kept on disk: %s", error.strerror or error)
             self._failing = True
-
-
-def _fields(progress: Progress, job: Job) -> dict[str, Any]:
-    return {
-        "step": progress.step,
-        "completed_bytes": progress.completed_bytes,
-        "total_bytes": progress.total_bytes,
-        "details": progress.details or job.details,
-    }

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from app.core.integration_framework import IntegrationManager, IntegrationState, StateChanged
 from app.core.jobs.job import Job, JobKind, Progress
-from app.core.jobs.jobs import Runner
+from app.core.jobs.run import Runner
 from app.domain.errors import UpstreamUnavailable
 from app.domain.ports import ModelLoader, ModelSource, ModelStore
 

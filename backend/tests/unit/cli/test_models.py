@@ -1,7 +1,11 @@
 """`llm-platform models`, against a server."""
 
 import json
+from collections.abc import Iterator
 
+import pytest
+
+from app.cli import model_jobs
 from tests.unit.cli.conftest import Asked, Command, FakePlatform
 
 MODELS = {
@@ -47,37 +51,72 @@ def test_the_key_is_sent(platform: FakePlatform, command: Command) -> None:
     assert platform.asked == [Asked("GET", "/models", "Bearer secret", None)]
 
 
+JOB = {"id": "job_1", "kind": "pull", "integration": "ollama", "model": "m", "created_at": 0.0}
+BEGUN = {**JOB, "state": "queued"}
+HALF = {**JOB, "state": "running", "step": "downloading", "completed_bytes": 5, "total_bytes": 10}
+DONE = {**JOB, "state": "done", "completed_bytes": 10, "total_bytes": 10}
+
+
 def test_pull(platform: FakePlatform, command: Command) -> None:
-    platform.stream(
-        "POST /models/pull",
-        {"model": "m", "status": "pulling manifest"},
-        {"model": "m", "status": "downloading", "completed_bytes": 5, "total_bytes": 10},
-        {"model": "m", "status": "success"},
-    )
+    platform.stream("POST /models/pull", BEGUN, HALF, DONE)
     result = command("models", "pull", "ollama/m")
-    assert platform.asked[0].body == {"model": "ollama/m"}
+    assert platform.asked[0].body == {"model": "ollama/m", "stream": True}
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "ollama/m is here.")
 
 
 def test_pull_as_json(platform: FakePlatform, command: Command) -> None:
-    steps = [{"status": "downloading", "completed_bytes": 5}, {"status": "success"}]
-    platform.stream("POST /models/pull", *steps)
+    platform.stream("POST /models/pull", BEGUN, HALF, DONE)
     result = command("models", "pull", "m", "-o", "json")
-    assert [json.loads(line) for line in result.stdout.splitlines()] == steps
+    assert [json.loads(line) for line in result.stdout.splitlines()] == [BEGUN, HALF, DONE]
 
 
-def test_a_pull_that_fails_half_way(platform: FakePlatform, command: Command) -> None:
-    error = {"error": {"message": "The disk is full.", "type": "server_error"}}
-    platform.stream("POST /models/pull", {"status": "downloading"}, error)
-    result = command("models", "pull", "m")
-    assert (result.exit_code, result.stderr) == (1, "The disk is full.\n")
-
-
-def test_a_pull_that_just_ends(platform: FakePlatform, command: Command) -> None:
-    platform.stream("POST /models/pull", {"status": "downloading"})
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ([HALF, {**JOB, "state": "failed", "error": "The disk is full."}], "The disk is full.\n"),
+        ([HALF, {**JOB, "state": "cancelled"}], "It was cancelled."),
+        ([HALF], "The connection ended; the platform goes on."),
+        ([], "does not answer as an LLM platform does."),
+        ([{"what": 1}], "does not answer as an LLM platform does."),
+    ],
+)
+def test_a_pull_that_ends_otherwise(
+    platform: FakePlatform, command: Command, states: list[object], said: str
+) -> None:
+    platform.stream("POST /models/pull", *states)
     result = command("models", "pull", "m")
     assert result.exit_code == 1
-    assert result.stderr.startswith("The connection ended before the model was there.")
+    assert said in result.stderr
+
+
+def test_leaving_a_pull_says_how_to_stop_it(
+    platform: FakePlatform, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(states: Iterator[object]) -> None:
+        next(states)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model_jobs, "_show_progress", interrupted)
+    platform.stream("POST /models/pull", BEGUN, HALF, DONE)
+    result = command("models", "pull", "m")
+    assert result.exit_code == 130
+    assert "`llm-platform models cancel job_1` stops it" in result.stderr
+
+
+def test_jobs(platform: FakePlatform, command: Command) -> None:
+    failed = {**JOB, "id": "job_0", "state": "failed", "error": "\x1b[2J gone"}
+    platform.answer("GET /models/jobs", {"jobs": [HALF, failed]})
+    head, _, first, second = command("models", "jobs").stdout.splitlines()
+    assert head.split() == ["JOB", "DOES", "MODEL", "STATE", "OF", "BEGUN"]
+    assert first.split()[:8] == ["job_1", "pull", "ollama/m", "downloading", "5", "B", "10", "B"]
+    assert "\N{REPLACEMENT CHARACTER}[2J gone" in second
+    assert json.loads(command("models", "jobs", "-o", "json").stdout) == {"jobs": [HALF, failed]}
+
+
+def test_cancel(platform: FakePlatform, command: Command) -> None:
+    platform.answer("DELETE /models/jobs/job_1", {**JOB, "state": "cancelled"})
+    assert command("models", "cancel", "job_1").stdout == "job_1 is cancelled.\n"
+    assert command("models", "cancel", "../x").stderr == "There is no such thing.\n"
 
 
 def test_rm_load_unload(platform: FakePlatform, command: Command) -> None:

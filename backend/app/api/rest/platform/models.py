@@ -3,25 +3,25 @@
 Which integration can do what is asked by port (ModelStore, ModelLoader), so a new one needs nothing here.
 """
 
-import logging
-from collections.abc import AsyncIterator
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from fastapi import APIRouter, Depends, Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
-from app.api.models import load, owner, unload, visible
+from app.api.model_jobs import pull
+from app.api.models import load, store_of, unload, visible
 from app.api.rest.bodies import read_value
 from app.api.rest.context import Acting, Caller, Context
 from app.api.rest.json_response import JSON
-from app.domain.errors import InternalError, PlatformError
-from app.domain.models import PullProgress
-from app.domain.ports import ModelStore
-from app.wire.openai_chat import errors
+from app.api.rest.platform.model_jobs import states
 
-logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/models", tags=["Models"])
+
+
+class Pull(msgspec.Struct, forbid_unknown_fields=True):
+    model: str
+    stream: bool = False
 
 
 class ModelName(msgspec.Struct, forbid_unknown_fields=True):
@@ -31,6 +31,10 @@ class ModelName(msgspec.Struct, forbid_unknown_fields=True):
 async def named_model(request: Request, context: Context, caller: Caller) -> ModelName:
     """The body, read only once the caller is known: FastAPI would read any size of it first."""
     return await read_value(request, context.policy(), ModelName)
+
+
+async def wanted_pull(request: Request, context: Context, caller: Caller) -> Pull:
+    return await read_value(request, context.policy(), Pull)
 
 
 Named = Annotated[ModelName, Depends(named_model)]
@@ -53,13 +57,11 @@ async def list_models(context: Context, caller: Caller) -> Response:
     return JSON({"models": found})
 
 
-@router.post("/pull", summary="Fetch a model; progress comes as server-sent events")
-async def pull(name: Named, context: Context, actor: Acting) -> Response:
-    store, model = owner(context, name.model, ModelStore)
-    steps = store.pull(model)
-    first = await anext(steps, None)
-    await context.accounts.audit.record(actor, "model.pull", f"model:{store.name}/{model}")
-    return StreamingResponse(_frames(first, steps), media_type="text/event-stream")
+@router.post("/pull", status_code=202, summary="Fetch a model, as a job")
+async def pull_model(wanted: Annotated[Pull, Depends(wanted_pull)], context: Context, actor: Acting) -> Response:
+    """The job, which goes on whoever leaves; with `stream` its progress follows as server-sent events."""
+    job = await pull(context, actor, wanted.model)
+    return states(context, job.id) if wanted.stream else JSON(job, 202)
 
 
 @router.post("/load", summary="Bring a model into memory")
@@ -76,24 +78,7 @@ async def unload_model(name: Named, context: Context, actor: Acting) -> Response
 
 @router.delete("/{model:path}", summary="Delete a model from its store")
 async def delete(model: str, context: Context, actor: Acting) -> Response:
-    store, own_name = owner(context, model, ModelStore)
+    store, own_name = store_of(context, model)
     await store.delete(own_name)
     await context.accounts.audit.record(actor, "model.delete", f"model:{store.name}/{own_name}")
     return JSON({"model": model, "deleted": True})
-
-
-async def _frames(first: PullProgress | None, rest: AsyncIterator[PullProgress]) -> AsyncIterator[bytes]:
-    try:
-        if first is not None:
-            yield _frame(first)
-        async for step in rest:
-            yield _frame(step)
-    except PlatformError as error:
-        yield b"data: %b\n\n" % errors.encode(error)[1]
-    except Exception:
-        logger.exception("defect while a model was pulled")
-        yield b"data: %b\n\n" % errors.encode(InternalError("The pull failed unexpectedly."))[1]
-
-
-def _frame(value: Any) -> bytes:
-    return b"data: %b\n\n" % msgspec.json.encode(value)

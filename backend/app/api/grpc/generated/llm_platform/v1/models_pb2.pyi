@@ -90,3 +90,71 @@ class UnloadModelRequest(_message.Message):
 class UnloadModelReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class PullModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class Job(_message.Message):
+    __slots__ = ("id", "kind", "integration", "model", "asked_by", "state", "step", "completed_bytes", "total_bytes", "created_at", "started_at", "finished_at", "error", "resumed")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        STATE_UNSPECIFIED: _ClassVar[Job.State]
+        STATE_QUEUED: _ClassVar[Job.State]
+        STATE_RUNNING: _ClassVar[Job.State]
+        STATE_DONE: _ClassVar[Job.State]
+        STATE_FAILED: _ClassVar[Job.State]
+        STATE_CANCELLED: _ClassVar[Job.State]
+    STATE_UNSPECIFIED: Job.State
+    STATE_QUEUED: Job.State
+    STATE_RUNNING: Job.State
+    STATE_DONE: Job.State
+    STATE_FAILED: Job.State
+    STATE_CANCELLED: Job.State
+    ID_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    INTEGRATION_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    ASKED_BY_FIELD_NUMBER: _ClassVar[int]
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    COMPLETED_BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_BYTES_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_AT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    RESUMED_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    kind: str
+    integration: str
+    model: str
+    asked_by: str
+    state: Job.State
+    step: str
+    completed_bytes: int
+    total_bytes: int
+    created_at: float
+    started_at: float
+    finished_at: float
+    error: str
+    resumed: int
+    def __init__(self, id: _Optional[str] = ..., kind: _Optional[str] = ..., integration: _Optional[str] = ..., model: _Optional[str] = ..., asked_by: _Optional[str] = ..., state: _Optional[_Union[Job.State, str]] = ..., step: _Optional[str] = ..., completed_bytes: _Optional[int] = ..., total_bytes: _Optional[int] = ..., created_at: _Optional[float] = ..., started_at: _Optional[float] = ..., finished_at: _Optional[float] = ..., error: _Optional[str] = ..., resumed: _Optional[int] = ...) -> None: ...
+
+class ListJobsRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListJobsReply(_message.Message):
+    __slots__ = ("jobs",)
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[Job]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[Job, _Mapping]]] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("id",)
+    ID_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    def __init__(self, id: _Optional[str] = ...) -> None: ...

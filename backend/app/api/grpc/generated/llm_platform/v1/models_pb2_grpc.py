@@ -44,6 +44,21 @@ class ModelsStub:
                 request_serializer=llm__platform_dot_v1_dot_models__pb2.WatchModelsRequest.SerializeToString,
                 response_deserializer=llm__platform_dot_v1_dot_models__pb2.ModelChange.FromString,
                 _registered_method=True)
+        self.PullModel = channel.unary_stream(
+                '/llm_platform.v1.Models/PullModel',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.PullModelRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.Job.FromString,
+                _registered_method=True)
+        self.ListJobs = channel.unary_unary(
+                '/llm_platform.v1.Models/ListJobs',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.ListJobsRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.ListJobsReply.FromString,
+                _registered_method=True)
+        self.CancelJob = channel.unary_unary(
+                '/llm_platform.v1.Models/CancelJob',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.Job.FromString,
+                _registered_method=True)
         self.LoadModel = channel.unary_unary(
                 '/llm_platform.v1.Models/LoadModel',
                 request_serializer=llm__platform_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
@@ -69,6 +84,28 @@ class ModelsServicer:
     def WatchModels(self, request, context):
         """The list as it is, then what changes in it. Ends only when the caller leaves or the platform stops. A caller that
         reads slowly misses steps in between, never the outcome.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def PullModel(self, request, context):
+        """Fetch a model, as a job: its states as they come, until it is over. The job goes on when the caller leaves, and
+        asking again for the same gives the same job. For operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobs(self, request, context):
+        """What is being fetched and loaded, and what was, the newest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CancelJob(self, request, context):
+        """Stop a job; returns when it is over. What was fetched is kept for the next pull. For operators.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -100,6 +137,21 @@ def add_ModelsServicer_to_server(servicer, server):
                     servicer.WatchModels,
                     request_deserializer=llm__platform_dot_v1_dot_models__pb2.WatchModelsRequest.FromString,
                     response_serializer=llm__platform_dot_v1_dot_models__pb2.ModelChange.SerializeToString,
+            ),
+            'PullModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.PullModel,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.PullModelRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.Job.SerializeToString,
+            ),
+            'ListJobs': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobs,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.ListJobsRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.ListJobsReply.SerializeToString,
+            ),
+            'CancelJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.CancelJob,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.CancelJobRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.Job.SerializeToString,
             ),
             'LoadModel': grpc.unary_unary_rpc_method_handler(
                     servicer.LoadModel,
@@ -166,6 +218,87 @@ class Models:
             '/llm_platform.v1.Models/WatchModels',
             llm__platform_dot_v1_dot_models__pb2.WatchModelsRequest.SerializeToString,
             llm__platform_dot_v1_dot_models__pb2.ModelChange.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/llm_platform.v1.Models/PullModel',
+            llm__platform_dot_v1_dot_models__pb2.PullModelRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.Job.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_platform.v1.Models/ListJobs',
+            llm__platform_dot_v1_dot_models__pb2.ListJobsRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.ListJobsReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CancelJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_platform.v1.Models/CancelJob',
+            llm__platform_dot_v1_dot_models__pb2.CancelJobRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.Job.FromString,
             options,
             channel_credentials,
             insecure,

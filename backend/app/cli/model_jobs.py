@@ -1,0 +1,126 @@
+"""`llm-platform models pull`, `jobs` and `cancel`: what goes on in the platform whoever watches it."""
+
+import json
+from collections.abc import Iterator
+from itertools import chain
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli.client import PlatformClient, Refused, connected, printable
+from app.cli.options import DEFAULT_URL, INTERRUPTED, KeyOption, Output, OutputOption, UrlOption
+from app.cli.tables import ago, show_json, show_table, size
+
+if TYPE_CHECKING:
+    from app.cli.answers import Job
+
+Name = Annotated[str, typer.Argument(help="A model, or integration/model.")]
+
+
+def pull(
+    name: Annotated[str, typer.Argument(help="hf:ORG/REPO, hf:ORG/REPO:FILE, or a model of Ollama's.")],
+    url: UrlOption = DEFAULT_URL,
+    api_key: KeyOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Fetch a model, with its progress. Ctrl+C leaves it to the platform."""
+    with connected(url, api_key) as platform:
+        states = _states(platform, name)
+        first = next(states)
+        try:
+            if output is Output.JSON:
+                for state in chain([first], states):
+                    typer.echo(json.dumps(state[1]))
+            else:
+                _show_progress(chain([first], states))
+        except KeyboardInterrupt:
+            _leave(first[0])
+    if output is Output.TABLE:
+        typer.echo(f"{printable(name)} is here.")
+
+
+def _states(platform: PlatformClient, name: str) -> Iterator[tuple["Job", object]]:
+    """The job again and again, and as it came. Raises Refused where it failed, or is left before its end."""
+    from app.cli.answers import Job
+
+    job = None
+    for event in platform.events("/models/pull", {"model": name, "stream": True}):
+        job = platform.shaped(event, Job)
+        yield job, event
+    if job is None:
+        raise Refused(f"{platform.url} does not answer as an LLM platform does.")
+    if job.state == "cancelled":
+        raise Refused("It was cancelled. What was fetched is kept for the next pull.")
+    if job.state == "failed":
+        raise Refused(printable(job.error))
+    if job.state != "done":
+        raise Refused(
+            "The connection ended; the platform goes on. `llm-platform models jobs` shows how far it is."
+        )
+
+
+def _leave(job: "Job") -> None:
+    typer.echo(
+        f"The platform goes on fetching it. `llm-platform models jobs` shows how far it is, "
+        f"`llm-platform models cancel {printable(job.id)}` stops it.",
+        err=True,
+    )
+    raise typer.Exit(INTERRUPTED)
+
+
+def _show_progress(states: Iterator[tuple["Job", object]]) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+
+    text = TextColumn("{task.description}", markup=False)
+    with Progress(text, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console()) as progress:
+        bar = progress.add_task("", total=None)
+        for job, _ in states:
+            done = job.completed_bytes or 0
+            progress.update(bar, description=printable(_doing(job)), completed=done, total=job.total_bytes)
+        progress.remove_task(bar)
+
+
+def jobs(url: UrlOption = DEFAULT_URL, api_key: KeyOption = None, output: OutputOption = Output.TABLE) -> None:
+    """Show what is being fetched and loaded, and what was."""
+    from app.cli.answers import Jobs
+
+    with connected(url, api_key) as platform:
+        answer = platform.request("GET", "/models/jobs")
+        found = platform.shaped(answer, Jobs).jobs
+    if output is Output.JSON:
+        show_json(answer)
+        return
+    show_table(
+        ("JOB", "DOES", "MODEL", "STATE", "", "OF", "BEGUN"),
+        (
+            (
+                job.id,
+                job.kind,
+                f"{job.integration}/{job.model}",
+                _doing(job),
+                size(job.completed_bytes),
+                size(job.total_bytes),
+                ago(job.created_at),
+            )
+            for job in found
+        ),
+        nothing="No jobs. `llm-platform models pull NAME` begins one.",
+    )
+
+
+def cancel(
+    id: Annotated[str, typer.Argument(help="The job, as `models jobs` shows it.")],
+    url: UrlOption = DEFAULT_URL,
+    api_key: KeyOption = None,
+) -> None:
+    """Stop a job. What was fetched is kept for the next pull."""
+    from urllib.parse import quote
+
+    with connected(url, api_key) as platform:
+        platform.request("DELETE", f"/models/jobs/{quote(id, safe='')}")
+    typer.echo(f"{printable(id)} is cancelled.")
+
+
+def _doing(job: "Job") -> str:
+    return job.error if job.error else job.step if job.state == "running" and job.step else job.state
