@@ -14,7 +14,6 @@ from app.api.context import ApiContext
 from app.api.front_end import Drains
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
-from app.api.policy import ApiPolicy
 from app.api.websocket.app import websocket_endpoints
 from app.checks import needs_restart, problems_with
 from app.connecting import Connections, sources
@@ -33,7 +32,7 @@ from app.domain.models import ModelsChanged
 from app.domain.ports import SqlDatabase
 from app.enabled import FRONT_ENDS, integration_configs
 from app.idempotency import once_of
-from app.identifying import Authenticators, digests
+from app.identifying import Authenticators, api_policy, digests
 from app.inference.caching.answers import Answers
 from app.inference.caching.memory import MemoryCache
 from app.inference.call import Call, Stage
@@ -53,9 +52,10 @@ from app.inference.stages.trace import TraceCalls
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.limiting import admission, configured
+from app.observing import Observed, show
 from app.recording import ledger_of, recorder
 from app.routing import routing
-from app.settings import ConfigError, LoadedSettings, Settings, check_exposure
+from app.settings import ConfigError, LoadedSettings, check_exposure
 
 START_GRACE = 1.0
 """Seconds that the start waits for integrations; slower ones come up while the platform serves."""
@@ -99,7 +99,7 @@ class Platform:
         self._answers = Answers(MemoryCache(self.settings.cache.max_bytes), self.settings.cache.max_answer_bytes)
         self.router = self._make_router(tally, recent)
         self.authenticators = Authenticators(self.accounts)
-        self.policy = self._api_policy(self.settings)
+        self.policy = api_policy(self.authenticators, self.settings)
         folder_of_jobs = (self.settings.data_dir or data_folder()) / "jobs"
         self.jobs = Jobs(runners(self.manager), folder_of_jobs, self.manager.events.publish)
         context = self._make_context(tally, recent)
@@ -130,6 +130,11 @@ class Platform:
             sinks.append(recorder(self.ledger))
         account, traces = Account(sinks, [tally.began]), TraceCalls()
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
+        show(
+            self.manager,
+            self._siblings,
+            Observed(catalog, tally, self.admission, lambda: self.authenticators.refusals),
+        )
         cache = AnswerCache(catalog, self._answers)
         self._connections = Connections(self.manager, account, traces, self.admission, self._answers)
         stages: list[Stage[Call]] = [account, traces, check_models, admit, answer_known, cache, Guard(catalog)]
@@ -148,7 +153,7 @@ class Platform:
         self.manager.events.subscribe(StateChanged, lambda _: self._connections.find(self.settings))
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
-        await self._siblings.listen(self._explainer.answer)
+        await self._siblings.listen()
         await self.manager.start(grace=START_GRACE)
         await self.accounts.start()
         self.admission.start()
@@ -217,7 +222,7 @@ class Platform:
 
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
-            self.policy = self._api_policy(settings)
+            self.policy = api_policy(self.authenticators, settings)
             self.accounts.allowances.serve(self.admission, configured(loaded))
             logging.getLogger().setLevel(settings.log_level.upper())
             self.router.catalog.rebuild(routing(settings))
@@ -263,15 +268,6 @@ class Platform:
         if problems := await problems_with(loaded, self._loaded):
             raise ConfigError(problems)
         return loaded
-
-    def _api_policy(self, settings: Settings) -> ApiPolicy:
-        return ApiPolicy(
-            authenticator=self.authenticators.of(settings),
-            body_bytes=settings.limits.body_bytes,
-            json_depth=settings.limits.json_depth,
-            comment_seconds=settings.timeouts.keep_alive_comment,
-            origins=settings.server.cors_origins,
-        )
 
 
 def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:

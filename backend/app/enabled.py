@@ -20,7 +20,8 @@ FRONT_ENDS = {
 
 def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
-    found = {config["name"]: config for config in (*_front_ends(settings), _EMBEDDED, _database(settings))}
+    own = (*_front_ends(settings), _EMBEDDED, _METRICS, _database(settings))
+    found = {config["name"]: config for config in own}
     for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name) or _KINDS.get(wanted.kind or name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
@@ -28,6 +29,8 @@ def integration_configs(settings: Settings) -> list[IntegrationConfig]:
 
 # Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
 _EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
+
+_METRICS: dict[str, Any] = {"name": "prometheus", "type": IntegrationType.MONITORING, "health_check_interval": 0}
 
 
 # What differs from other integrations where the settings name one of such a kind. A Redis that was away is used

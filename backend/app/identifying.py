@@ -8,6 +8,7 @@ from app.accounts.keys.digests import Digests, digests_of
 from app.accounts.oidc.rules import OidcRules
 from app.accounts.oidc.verifier import TokenVerifier
 from app.api.identity import Authenticator
+from app.api.policy import ApiPolicy
 from app.api.refusals import Refusals
 from app.core.data_folder import data_folder
 from app.settings import Settings
@@ -25,7 +26,24 @@ class Authenticators:
         key, rules = settings.server.api_key, oidc_rules(settings)
         if rules != (self._tokens.rules if self._tokens else None):
             self._tokens = TokenVerifier(rules) if rules else None
-        return Authenticator(key.get_secret_value() if key else None, self._accounts, self._tokens, self.refusals)
+        token = settings.auth.metrics_token
+        return Authenticator(
+            key.get_secret_value() if key else None,
+            self._accounts,
+            self._tokens,
+            self.refusals,
+            metrics_token=token.get_secret_value() if token else None,
+        )
+
+
+def api_policy(authenticators: Authenticators, settings: Settings) -> ApiPolicy:
+    return ApiPolicy(
+        authenticator=authenticators.of(settings),
+        body_bytes=settings.limits.body_bytes,
+        json_depth=settings.limits.json_depth,
+        comment_seconds=settings.timeouts.keep_alive_comment,
+        origins=settings.server.cors_origins,
+    )
 
 
 def digests(settings: Settings) -> Callable[[], Digests]:

@@ -70,6 +70,7 @@ ROUTES: Mapping[str, Right | None] = {
     "GET /integrations/status": Right.SEE_PLATFORM,
     "GET /integrations/health": Right.SEE_PLATFORM,
     "GET /integrations/{name}/status": Right.SEE_PLATFORM,
+    "GET /metrics": Right.SEE_METRICS,
     "GraphQL Query.integrations": Right.SEE_PLATFORM,
     "GraphQL Query.integration": Right.SEE_PLATFORM,
     "GraphQL Query.metrics": Right.SEE_PLATFORM,

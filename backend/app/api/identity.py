@@ -13,9 +13,12 @@ from app.core.clock import Clock, SystemClock
 from app.domain.errors import PlatformError, Unauthenticated
 from app.domain.principal import Principal
 from app.domain.roles import ROLES
+from app.domain.roles import SCRAPER as SCRAPER_ROLE
 
 OPERATOR = Principal(id="operator", roles=frozenset(ROLES))
 LOCAL = Principal(id="local", roles=frozenset(ROLES))
+SCRAPER = Principal(id="scraper", roles=frozenset({SCRAPER_ROLE}))
+"""Whoever comes with the token for metrics."""
 
 
 @fails_closed
@@ -36,7 +39,8 @@ def credential(authorization: str | None, api_key: str | None) -> str | None:
 
 
 class Authenticator:
-    """Knows the master key by its digest only, and virtual keys by what `accounts` knows of them.
+    """Knows the master key and the token for metrics by their digests only, and virtual keys by what `accounts`
+    knows of them.
 
     `tokens` checks those of an identity provider. Without it and without a master key, whoever shows no virtual
     key is the local operator. That is safe only while nobody but this machine can connect, which app.bootstrap
@@ -50,8 +54,11 @@ class Authenticator:
         tokens: TokenVerifier | None = None,
         refusals: Refusals | None = None,
         clock: Clock | None = None,
+        metrics_token: str | None = None,
     ) -> None:
-        self._digest = _digest(master_key) if master_key else None
+        self._has_master = bool(master_key)
+        given = ((master_key, OPERATOR), (metrics_token, SCRAPER))
+        self._fixed = tuple((_digest(key), who) for key, who in given if key)
         self._accounts = accounts or without_accounts()
         self._tokens = tokens
         self._refusals = refusals or Refusals()
@@ -59,7 +66,7 @@ class Authenticator:
 
     @property
     def open_to_all(self) -> bool:
-        return self._digest is None and self._tokens is None
+        return not self._has_master and self._tokens is None
 
     async def authenticate(self, key: str | None) -> Principal:
         """Without waiting for anything where the key is known. Raises Unauthenticated, and Unavailable where it
@@ -76,8 +83,8 @@ class Authenticator:
         if key is not None:
             if key.startswith(PREFIX) and (entry := self._accounts.known(key)) is not None:
                 return self._good(entry)
-            if self._digest is not None and hmac.compare_digest(_digest(key), self._digest):
-                return OPERATOR
+            if self._fixed and (found := self._of_the_settings(key)) is not None:
+                return found
             if key.startswith(PREFIX):
                 return await self._looked_up(key)
             if self._tokens is not None and looks_like_token(key):
@@ -89,6 +96,13 @@ class Authenticator:
                 "no key", "No API key was given: send it as 'Authorization: Bearer YOUR_KEY' or as 'x-api-key'."
             )
         raise self._refused("unknown key", "The API key is not known here.")
+
+    def _of_the_settings(self, key: str) -> Principal | None:
+        shown = _digest(key)
+        for digest, who in self._fixed:
+            if hmac.compare_digest(shown, digest):
+                return who
+        return None
 
     async def _looked_up(self, key: str) -> Principal:
         entry = await self._accounts.find(key) if is_key(key) else None

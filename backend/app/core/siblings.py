@@ -1,7 +1,7 @@
 """Questions between the processes of one platform: each listens on a socket file in a folder that is theirs alone.
 
-For what one process remembers and another one is asked about. A question and its answer are bytes, read to their
-end; an empty answer means that this process does not know.
+For what one process knows and another one is asked about. A question is about a topic; it and its answer are
+bytes, read to their end. An empty answer means that this process does not know.
 """
 
 import asyncio
@@ -24,16 +24,35 @@ class Siblings:
         self._folder = folder
         self._own: Path | None = None
         self._server: asyncio.Server | None = None
+        self._answers: dict[bytes, Answer] = {}
 
-    async def listen(self, answer: Answer) -> None:
+    def answer(self, topic: str, answer: Answer) -> Callable[[], None]:
+        """Answer questions about `topic` with it, and no longer as before. Returns what ends that."""
+        key = topic.encode()
+        self._answers[key] = answer
+
+        def stop() -> None:
+            if self._answers.get(key) is answer:
+                del self._answers[key]
+
+        return stop
+
+    def room(self, name: str) -> Path | None:
+        """A folder for files that the processes share. It goes when the last of them does."""
+        if self._folder is None:
+            return None
+        room = self._folder / name
+        room.mkdir(exist_ok=True)
+        return room
+
+    async def listen(self) -> None:
         if self._folder is not None:
             self._own = self._folder / str(os.getpid())
-            self._server = await asyncio.start_unix_server(_Conversation(answer), self._own)
+            self._server = await asyncio.start_unix_server(_Conversation(self._answers), self._own)
 
-    async def ask(self, question: bytes) -> bytes:
+    async def ask(self, topic: str, question: bytes = b"") -> bytes:
         """The first answer of another process that is not empty; empty where there is none."""
-        others = [] if self._folder is None else [each for each in self._folder.iterdir() if each != self._own]
-        asking = [asyncio.create_task(_ask(each, question)) for each in others]
+        asking = self._asking(topic, question)
         try:
             for answered in asyncio.as_completed(asking):
                 if answer := await answered:
@@ -43,6 +62,16 @@ class Siblings:
             for task in asking:
                 task.cancel()
 
+    async def ask_all(self, topic: str, question: bytes = b"") -> list[bytes]:
+        """What each of the other processes answers that knows."""
+        answers = await asyncio.gather(*self._asking(topic, question))
+        return [answer for answer in answers if answer]
+
+    def _asking(self, topic: str, question: bytes) -> list[asyncio.Task[bytes]]:
+        within = [] if self._folder is None else self._folder.iterdir()
+        others = [each for each in within if each != self._own and each.is_socket()]
+        return [asyncio.create_task(_ask(each, topic.encode() + b"\n" + question)) for each in others]
+
     async def close(self) -> None:
         if self._server is not None:
             self._server.close()
@@ -51,13 +80,15 @@ class Siblings:
 
 
 class _Conversation:
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
+    def __init__(self, answers: dict[bytes, Answer]) -> None:
+        self._answers = answers
 
     async def __call__(self, reader: StreamReader, writer: StreamWriter) -> None:
         with contextlib.suppress(OSError, TimeoutError), contextlib.closing(writer):
             async with asyncio.timeout(ANSWER_SECONDS):
-                writer.write(self._answer(await reader.read()))
+                topic, _, question = (await reader.read()).partition(b"\n")
+                answer = self._answers.get(topic)
+                writer.write(b"" if answer is None else answer(question))
                 await writer.drain()
 
 

@@ -32,8 +32,8 @@ class EndedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     None where it was not looked up. `integration`, `target_model`: who was asked last. `attempts`: how many were
     asked. `outcome`: ok, cancelled, or the kind of the error. Durations in seconds, None if never reached. `cost`
     in US dollars, None where no price is known. `cached`: hit, coalesced or replayed, where no provider was asked.
-    `purse`: as the principal has it. `charged`: the limits that it counted against. `trace`: the one that it is
-    part of.
+    `error`: its words, `code`: its machine word. `purse`: as the principal has it. `charged`: the limits that it
+    counted against. `trace`: the one that it is part of.
 
     Thousands are kept for a while, so the garbage collector is told to let them be: there are no circles in them.
     """
@@ -58,6 +58,7 @@ class EndedCall(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     stream: bool = False
     cached: str | None = None
     error: str | None = None
+    code: str | None = None
     charged: tuple[str, ...] = ()
     meant: str | None = None
     tried: tuple[Tried, ...] = ()

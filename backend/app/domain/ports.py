@@ -99,6 +99,15 @@ class CallSink(Protocol):
 
 
 @runtime_checkable
+class Exposition(Protocol):
+    """Can show the platform's metrics to a Prometheus that comes for them."""
+
+    async def exposition(self, accept: str) -> tuple[str, bytes]:
+        """The content type and the text, of all processes of the platform together. `accept`: as it was asked."""
+        ...
+
+
+@runtime_checkable
 class ResponseStore(Protocol):
     """Keeps responses for their owners, so that a conversation can go on from one. Nobody sees another's.
 

@@ -15,6 +15,7 @@ class Right(StrEnum):
     SEE_MODELS = "see which models there are"
     ASK = "ask models, and keep answers"
     SEE_PLATFORM = "see the integrations, and the figures of all requests"
+    SEE_METRICS = "read the metrics"
     SEE_REQUESTS = "see everybody's requests"
     RUN_PLATFORM = "load and fetch models, restart integrations, reload the configuration"
     ISSUE_KEYS = "issue and manage keys below one's own"
@@ -23,15 +24,19 @@ class Right(StrEnum):
     AUDIT = "read the audit log"
 
 
-_VIEWER = frozenset({Right.SEE_MODELS, Right.SEE_PLATFORM})
+_VIEWER = frozenset({Right.SEE_MODELS, Right.SEE_PLATFORM, Right.SEE_METRICS})
 _USER = frozenset({Right.SEE_MODELS, Right.ASK, Right.ISSUE_KEYS})
 _OPERATOR = _VIEWER | _USER | {Right.SEE_REQUESTS, Right.RUN_PLATFORM}
+
+SCRAPER = "scraper"
+"""What the token for metrics makes its holder; no key can have it."""
 
 RIGHTS: Mapping[str, frozenset[Right]] = {
     "viewer": _VIEWER,
     "user": _USER,
     "operator": _OPERATOR,
     "admin": frozenset(Right),
+    SCRAPER: frozenset({Right.SEE_METRICS}),
 }
 
 

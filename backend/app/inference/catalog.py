@@ -68,6 +68,10 @@ class Catalog:
         """Every public model: configured ones first, then each integration's own."""
         return tuple(self._entries.values())
 
+    def lists(self, name: str) -> bool:
+        """Whether it is a name of its own, which nobody made up."""
+        return name in self._entries or name in self._other_names
+
     def entry(self, name: str) -> ModelEntry:
         """What `name` means. Raises ModelNotFound."""
         found = self._entries.get(name) or self._worked_out.get(name)

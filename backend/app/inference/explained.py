@@ -13,6 +13,7 @@ from app.inference.explanation import Explanation, explain
 from app.inference.stages.account import CallRecord
 
 KEPT = 1000
+_TOPIC = "explain"
 
 
 class Explained:
@@ -50,19 +51,21 @@ class _Question(msgspec.Struct, frozen=True):
 
 
 class Explainer:
-    """Finds a request in this process and, where it is not, in one beside it, which is asked with `answer`."""
+    """Finds a request in this process and, where it is not, in one beside it."""
 
     def __init__(self, own: Explained, siblings: Siblings) -> None:
         self._own = own
         self._siblings = siblings
+        siblings.answer(_TOPIC, self._answer)
 
     async def __call__(self, id: str, principal: str | None) -> Explanation | None:
         found = self._own.find(id, principal)
-        if found is None and (told := await self._siblings.ask(msgspec.json.encode(_Question(id, principal)))):
-            found = msgspec.json.decode(told, type=Explanation)
-        return found
+        if found is not None:
+            return found
+        told = await self._siblings.ask(_TOPIC, msgspec.json.encode(_Question(id, principal)))
+        return msgspec.json.decode(told, type=Explanation) if told else None
 
-    def answer(self, question: bytes) -> bytes:
+    def _answer(self, question: bytes) -> bytes:
         asked = msgspec.json.decode(question, type=_Question)
         found = self._own.find(asked.id, asked.principal)
         return b"" if found is None else msgspec.json.encode(found)

@@ -68,6 +68,11 @@ class Tally:
         self._total.add(record)
         self._of(record).add(record)
 
+    @property
+    def active(self) -> int:
+        """Calls under way now."""
+        return self._active
+
     def snapshot(self) -> Figures:
         """A copy: later calls do not change it."""
         return Figures(

@@ -127,6 +127,11 @@ class Vitals:
         self._resting_until = 0.0
         self._rest_said = False
 
+    @property
+    def known(self) -> bool:
+        """Whether it has been asked, so that there is something to tell."""
+        return self.latency.seen or self.in_flight > 0 or not self.breaker.closed
+
     def obey(self, policy: RoutingPolicy) -> None:
         self._policy = policy
         self.breaker.policy = policy.breaker

@@ -16,6 +16,7 @@ BUILTIN: Mapping[str, str] = {
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "redis": "app.integrations.storage.redis.integration:RedisIntegration",
+    "prometheus": "app.integrations.monitoring.prometheus.integration:PrometheusIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **{
         kind: f"{_PLATFORMS}.openai_compatible.integration:"

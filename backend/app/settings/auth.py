@@ -76,4 +76,7 @@ class AuthSettings(Section):
         description="What digests of virtual keys are made with; one is made in `data_dir` by default. "
         "Platforms that share a database need the same.",
     )
+    metrics_token: Annotated[SecretStr, AfterValidator(_long_enough)] | None = Field(
+        default=None, description="A token that is good for GET /metrics and nothing else, for Prometheus."
+    )
     oidc: OidcSettings = OidcSettings()

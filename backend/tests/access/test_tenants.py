@@ -104,7 +104,7 @@ WITH_OBJECTS: Mapping[str, Told] = {
 }
 
 _OF_THE_PLATFORM = {
-    *(None, Right.SEE_MODELS, Right.SEE_PLATFORM),
+    *(None, Right.SEE_MODELS, Right.SEE_PLATFORM, Right.SEE_METRICS),
     *(Right.RUN_PLATFORM, Right.SET_LIMITS, Right.AUDIT),
 }
 """What needs one of these shows, or moves, what belongs to no tenant, or is for those who may see all."""

@@ -16,6 +16,8 @@ from app.integrations.model_platforms.local_models.settings import CustomModelsS
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
+from app.integrations.monitoring.prometheus.families import FAMILIES
+from app.integrations.monitoring.prometheus.settings import PrometheusSettings
 from app.integrations.storage.database.settings import DatabaseSettings
 from app.integrations.storage.redis.settings import RedisSettings
 
@@ -45,7 +47,15 @@ SETTINGS = {
     "custom_models": CustomModelsSettings,
     "database": DatabaseSettings,
     "redis": RedisSettings,
+    "prometheus": PrometheusSettings,
 }
+
+
+def test_each_metric_has_its_row() -> None:
+    page = (ROOT / "docs" / "monitoring.md").read_text("utf-8")
+    for family in FAMILIES.values():
+        (row,) = (line for line in page.splitlines() if line.startswith(f"| `{family.name}` |"))
+        assert set(re.findall(r"`(\w+)`", row.split("|")[2])) == set(family.labels), family.name
 
 
 @pytest.mark.parametrize(("section", "model"), SETTINGS.items())

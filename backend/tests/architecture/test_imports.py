@@ -7,7 +7,7 @@ import pytest
 
 HEAVY = (
     *("grpc", "xllamacpp", "numpy", "gguf", "torch", "safetensors", "typer", "rich", "strawberry", "graphql"),
-    *("sqlalchemy", "alembic", "asyncpg", "aiosqlite", "jwt", "cryptography"),
+    *("sqlalchemy", "alembic", "asyncpg", "aiosqlite", "jwt", "cryptography", "prometheus_client"),
 )
 
 QUIET = """

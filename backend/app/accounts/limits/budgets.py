@@ -53,6 +53,12 @@ class Budgets:
             if spent >= budget.limit:
                 raise _exceeded(budget, id)
 
+    def fullest(self) -> Iterator[tuple[Budget, float]]:
+        """Each budget, and the part of it that is spent by whoever has spent most."""
+        for budget in self.budgets:
+            spent = max((self.spent(budget, id) for id in self.holders(budget)), default=0)
+            yield budget, spent / budget.limit if budget.limit else 1.0
+
     @property
     def budgets(self) -> tuple[Budget, ...]:
         return self._all

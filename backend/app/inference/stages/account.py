@@ -100,6 +100,7 @@ def _record(
         stream=call.stream,
         cached=call.cached,
         error=str(error) if isinstance(error, PlatformError) else None,
+        code=error.code if isinstance(error, PlatformError) else None,
         charged=call.charged,
         meant=call.meant,
         policy=call.policy,

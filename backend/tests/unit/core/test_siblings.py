@@ -24,7 +24,8 @@ async def family(
             member = Siblings(folder)
             with monkeypatch.context() as patch:
                 patch.setattr(os, "getpid", lambda number=number: number)
-                await member.listen(answer)
+                member.answer("t", answer)
+                await member.listen()
             stack.push_async_callback(member.close)
             members.append(member)
         yield members
@@ -41,17 +42,35 @@ async def test_the_others_are_asked_and_whoever_knows_answers(
 
     long = b"x" * 1_000_000
     async with family(tmp_path, monkeypatch, mine, lambda _: b"", lambda question: question * 2) as members:
-        assert await members[0].ask(long) == long * 2
+        assert await members[0].ask("t", long) == long * 2
         assert heard == []  # nobody asks itself
-        assert await members[2].ask(b"?") == b"mine"
+        assert await members[2].ask("t", b"?") == b"mine"
+
+
+async def test_all_that_know_of_the_topic_can_be_heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"a", lambda _: b"b") as members:
+        assert sorted(await members[0].ask_all("t", b"?")) == [b"a", b"b"]
+        assert await members[1].ask_all("t") == [b"b"]
+        assert await members[0].ask_all("other") == []
+        stop = members[1].answer("other", lambda _: b"first")
+        members[1].answer("other", lambda _: b"second")
+        stop()  # of one that was replaced: no harm
+        assert await members[0].ask_all("other") == [b"second"]
+
+
+def test_there_is_a_room_for_files_where_there_are_several(tmp_path: Path) -> None:
+    assert Siblings().room("x") is None
+    assert Siblings(tmp_path).room("x") == Siblings(tmp_path).room("x") == tmp_path / "x"
+    assert (tmp_path / "x").is_dir()
 
 
 async def test_nobody_knows_and_nobody_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"") as members:
-        assert await members[0].ask(b"?") == b""
+        assert await members[0].ask("t", b"?") == b""
     alone = Siblings()
-    await alone.listen(lambda _: b"never")
-    assert await alone.ask(b"?") == b""
+    alone.answer("t", lambda _: b"never")
+    await alone.listen()
+    assert await alone.ask("t", b"?") == b""
     await alone.close()
 
 
@@ -62,8 +81,8 @@ async def test_those_that_died_or_hang_stop_nobody(tmp_path: Path, monkeypatch: 
         hanging.bind(str(tmp_path / "hanging"))
         hanging.listen()
         async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"known") as members:
-            assert await members[0].ask(b"?") == b"known"
-            assert await members[1].ask(b"?") == b""
+            assert await members[0].ask("t", b"?") == b"known"
+            assert await members[1].ask("t", b"?") == b""
 
 
 async def test_a_question_that_never_ends_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

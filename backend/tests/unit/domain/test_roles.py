@@ -3,11 +3,11 @@
 import pytest
 
 from app.domain.principal import Principal
-from app.domain.roles import RIGHTS, ROLES, Right, rights_of
+from app.domain.roles import RIGHTS, ROLES, SCRAPER, Right, rights_of
 
 
 def test_every_role_has_its_row_and_the_administrator_every_right() -> None:
-    assert set(RIGHTS) == set(ROLES)
+    assert set(RIGHTS) == {*ROLES, SCRAPER}
     assert RIGHTS["admin"] == frozenset(Right)
 
 

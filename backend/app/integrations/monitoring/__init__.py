@@ -1,0 +1,1 @@
+"""Integrations that watch: metrics, traces, dashboards, alerts."""

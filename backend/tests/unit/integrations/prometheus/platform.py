@@ -1,0 +1,34 @@
+"""A platform to be looked at, which knows a few names."""
+
+from collections.abc import Iterable, Mapping
+
+from app.domain.observing import BudgetState, OfferState, TargetState
+
+
+class Platform:
+    """Satisfies Observable."""
+
+    def __init__(self) -> None:
+        self.models = {"fast", "gpt-1"}
+        self.refused: dict[str, int] = {}
+
+    def knows_model(self, name: str) -> bool:
+        return name in self.models
+
+    def knows_target(self, integration: str, model: str) -> bool:
+        return model in self.models
+
+    def targets(self) -> Iterable[TargetState]:
+        return ()
+
+    def offers(self) -> Mapping[str, OfferState]:
+        return {}
+
+    def active_calls(self) -> int:
+        return 0
+
+    def budgets(self) -> Iterable[BudgetState]:
+        return ()
+
+    def refused_keys(self) -> Mapping[str, int]:
+        return self.refused
