@@ -214,7 +214,7 @@ class Platform:
     async def reload(self) -> Mapping[str, object]:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
         loaded = await self._checked()
-        settings = loaded.settings
+        settings, routes = loaded.settings, routing(loaded.settings)
 
         for warning in loaded.warnings:
             if warning not in self._loaded.warnings:
@@ -225,11 +225,12 @@ class Platform:
             self.policy = api_policy(self.authenticators, settings)
             self.accounts.allowances.serve(self.admission, configured(loaded))
             logging.getLogger().setLevel(settings.log_level.upper())
-            self.router.catalog.rebuild(routing(settings))
+            self.router.catalog.rebuild(routes)
             self._explained.keep(settings.routing.explained)
             self._connections.find(settings)
 
-        summary = await self.manager.reconfigure(integration_configs(settings), switch=switch)
+        drain = max(routes.longest, self.router.catalog.routing.longest)
+        summary = await self.manager.reconfigure(integration_configs(settings), drain=drain, switch=switch)
         logger.info(
             "the configuration was reloaded; integrations: %d added, %d changed, %d removed, %d refused",
             len(summary.added),

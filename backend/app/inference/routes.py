@@ -46,6 +46,12 @@ class Routing(msgspec.Struct, frozen=True, kw_only=True):
     price: Callable[[str, str, str], Price | None] = no_price
     own: frozenset[str] = frozenset()
 
+    @property
+    def longest(self) -> float:
+        """Seconds that a request may take."""
+        policies = (self.policy.default, *(model.policy for model in self.models.values()))
+        return max(policy.timeouts.total for policy in policies)
+
 
 class Pattern(msgspec.Struct, frozen=True):
     """A configured name with one or more `*`, such as `gpt-*`."""

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from app.core.integration_framework import BaseIntegration, drain
+from app.integrations.kit.platform import UpstreamPlatform
 from tests.servers.asking import CHAT, MESSAGES, becomes, chat, model_names
 from tests.servers.echo_peer import EchoPeer, echo_peer
 from tests.servers.platform_process import PlatformProcess, platform_process
 from tests.servers.raw_client import Reply, connection, get, post, read_reply, request_bytes
+from tests.servers.whole_platform import whole_platform
 
 RELOADS = 20
 REQUESTS = 10_000
@@ -120,6 +123,40 @@ async def test_a_stream_on_an_integration_that_is_removed_comes_to_its_end(tmp_p
             assert b"pod?" in rest
             assert b"error" not in rest
             assert await platform.stop() == 0
+
+
+async def test_a_stream_outlives_the_least_that_a_replaced_integration_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that nobody uses is gone soon, one with a stream when that ends; the reload itself waits for neither."""
+    monkeypatch.setattr(drain, "LEAST_SECONDS", 0.05)
+    monkeypatch.setattr(drain, "LOOK_SECONDS", 0.02)
+    async with whole_platform(tmp_path, key=None) as whole:
+        whole.peer.hold = asyncio.Event()
+        file, replaced = tmp_path / "whole.yaml", []
+        async with asyncio.timeout(10), connection(whole.port) as (reader, writer):
+            body = {"model": "echo", "messages": MESSAGES, "stream": True}
+            writer.write(request_bytes(CHAT, json.dumps(body).encode()))
+            await reader.readuntil(b'"content": "What"')
+            for version in ("2", "3"):
+                replaced.append(whole.platform.manager.get_integration("peer"))
+                written = json.loads(file.read_text())
+                written["integrations"]["peer"]["settings"]["headers"] = {"x-version": version}
+                file.write_text(json.dumps(written))
+                told = (await post(whole.port, "/admin/reload", {})).json()
+                assert told["integrations"]["changed"] == ["peer"]
+            used, unused = replaced
+            await becomes(lambda: over(unused))
+            assert not await over(used)
+            whole.peer.hold.set()
+            assert b"error" not in await reader.readuntil(b"[DONE]")
+        await becomes(lambda: over(used))
+
+
+async def over(integration: BaseIntegration) -> bool:
+    """Whether it has let go of its connections."""
+    assert isinstance(integration, UpstreamPlatform)
+    return integration._upstream is None
 
 
 async def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ class Door(grpc.aio.ServerInterceptor):
         for task in self._endless:
             task.cancel()
 
+    @property
+    def busy(self) -> bool:
+        """Whether calls are under way, but for those that would go on for ever."""
+        return self._inside > len(self._endless)
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]],

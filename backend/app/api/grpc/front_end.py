@@ -91,6 +91,10 @@ class GrpcApi(BaseIntegration):
     async def health_check(self) -> None:
         return None
 
+    @property
+    def busy(self) -> bool:
+        return self._server is not None and self._door.busy
+
     async def drain(self, seconds: float) -> None:
         """Not serving from now on; returns when the calls under way have ended, after `seconds` at most."""
         if self._server is None:

@@ -103,6 +103,11 @@ class AiohttpTransport:
     def name(self) -> str:
         return self._upstream.name
 
+    @property
+    def busy(self) -> bool:
+        """It can't be told for connections that aiohttp keeps: while there are any, one may be in use."""
+        return not self._closed and any(session.connector for session in self._sessions.values())
+
     async def open(self, request: OutboundRequest) -> AiohttpResponse:
         check_target(request.method, request.path)
         timeout = request.first_byte_timeout or self._settings.first_byte_timeout

@@ -24,6 +24,10 @@ class Pool:
     def closed(self) -> bool:
         return self._emptied is not None
 
+    @property
+    def busy(self) -> bool:
+        return len(self._open) > len(self._idle)
+
     def add(self, connection: H1Connection) -> None:
         """A new one, in use."""
         self._open.add(connection)

@@ -37,6 +37,10 @@ class H1Transport:
     def __repr__(self) -> str:
         return f"H1Transport({self.name!r})"
 
+    @property
+    def busy(self) -> bool:
+        return self._pool.busy
+
     async def open(self, request: OutboundRequest) -> H1Response:
         head = self._head(request)
         patience = request.first_byte_timeout or self._first_byte_timeout

@@ -92,6 +92,11 @@ class Transport(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is under way."""
+        ...
+
     async def open(self, request: OutboundRequest) -> InboundResponse:
         """Send, and return on the head of the final response, whatever its status. Redirects are not followed.
 

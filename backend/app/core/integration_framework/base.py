@@ -53,6 +53,14 @@ class BaseIntegration(ABC):
     """True where two instances cannot live side by side, as when it binds a port: on a reload the old one is then
     stopped before the new one starts."""
 
+    @property
+    def busy(self) -> bool:
+        """Whether requests are under way on it. One that a reload has replaced or removed is shut down once it is
+        not, though not at once: some may have chosen it and wait in line. True where nobody can tell: then it has
+        all the time that a request may take.
+        """
+        return True
+
     def __init__(self, config: IntegrationConfig) -> None:
         """Raises IntegrationConfigError, naming each wrong setting but not its value, which may be a secret."""
         self.config = config

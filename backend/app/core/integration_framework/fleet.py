@@ -68,7 +68,7 @@ class Fleet:
             self.events.publish(change)
 
     def dismiss(self, supervisor: Supervisor, reason: str, drain: float) -> None:
-        """Stop it in the background, `drain` seconds from now; it is out of its place from now on."""
+        """Stop it in the background, once it is not busy, within `drain` seconds; its place is free at once."""
         if self.supervisors.get(supervisor.name) is supervisor:
             del self.supervisors[supervisor.name]
         task = asyncio.create_task(supervisor.stop(reason, drain=drain), name=f"dismiss:{supervisor.name}")

@@ -29,8 +29,8 @@ T = TypeVar("T")
 START_GRACE = 5.0
 """Seconds that start(), restart() and reconfigure() wait for integrations to settle. Slower ones come up later."""
 
-DRAIN = 30.0
-"""Seconds that an instance which was replaced or removed has for the requests still on it."""
+DRAIN = 600.0
+"""Seconds that an instance which was replaced or removed has, at most, for the requests still on it."""
 
 _log = logging.getLogger(__name__)
 _RESTING = frozenset(

@@ -1,9 +1,10 @@
 """A reload: from the integrations that run to those that are wanted now, without dropping a request.
 
 What is new comes up first and what is removed goes last, so that requests can be moved in between. What did not
-change is not touched. What changed gets a new instance beside the old one; it takes over when it is
-READY, and the old one is shut down after `drain` seconds. If it does not become READY the old one stays and the
-change is refused. An old one that does not serve anyway, or is `exclusive`, is stopped first.
+change is not touched. What changed gets a new instance beside the old one; it takes over when it is READY, and
+the old one is shut down when the requests on it are over, after `drain` seconds at the latest, for which nobody
+waits. If it does not become READY the old one stays and the change is refused. An old one that does not serve
+anyway, or is `exclusive`, is stopped first.
 """
 
 import asyncio

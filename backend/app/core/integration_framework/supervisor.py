@@ -17,6 +17,7 @@ from app.core.integration_framework.base import BaseIntegration
 from app.core.integration_framework.calls import PluginCalls
 from app.core.integration_framework.context import IntegrationContext
 from app.core.integration_framework.discovery import Registry
+from app.core.integration_framework.drain import drained
 from app.core.integration_framework.events import EventPublisher, HealthChecked
 from app.core.integration_framework.health import HealthMonitor
 from app.core.integration_framework.meaning import Meaning, meaning_of, sentence
@@ -133,7 +134,7 @@ class Supervisor:
     async def stop(self, reason: str = "", *, drain: float = 0.0) -> Exception | None:
         """Shut down and stay STOPPED until start(). Returns what shutdown() raised.
 
-        `drain`: seconds in STOPPING before shutdown(), so that requests under way may finish.
+        `drain`: seconds in STOPPING before shutdown(), at most, so that requests under way may finish.
         """
         if self._task is not None:
             await _ended(self._task)
@@ -142,8 +143,8 @@ class Supervisor:
             return None
         if self.state is not _S.STOPPING:
             self._lifecycle.move(_S.STOPPING, reason)
-        if drain and self._up:
-            await self._env.clock.sleep(drain)
+        if drain and self._up and self.instance is not None:
+            await drained(self.instance, self._env.clock, drain)
         error = await self._retire()
         self._forget_attempts()
         self._lifecycle.move(_S.STOPPED, reason)

@@ -46,6 +46,10 @@ class UpstreamPlatform(BaseIntegration, Generic[C]):
     def models(self) -> Sequence[ModelInfo]:
         return self._known()
 
+    @property
+    def busy(self) -> bool:
+        return self._upstream is not None and self._upstream.busy
+
     async def shutdown(self) -> None:
         upstream, self._upstream, self._client = self._upstream, None, None
         if upstream is not None:

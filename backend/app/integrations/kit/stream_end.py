@@ -26,6 +26,10 @@ class EndMarkingTransport:
     def name(self) -> str:
         return self._transport.name
 
+    @property
+    def busy(self) -> bool:
+        return self._transport.busy
+
     async def open(self, request: OutboundRequest) -> InboundResponse:
         response = await self._transport.open(request)
         streams = response.headers.get("content-type", "").startswith(_SSE)

@@ -81,6 +81,10 @@ class Upstream:
         except PlatformError as error:
             raise self._keys.blame(key, model, error) from None
 
+    @property
+    def busy(self) -> bool:
+        return self._transport.busy
+
     async def open(self, request: OutboundRequest) -> InboundResponse:
         """With several keys: the answer to the first that is let in, or to the last."""
         keys = self._keys

@@ -18,6 +18,10 @@ class KeyStatusTransport:
     def name(self) -> str:
         return self._transport.name
 
+    @property
+    def busy(self) -> bool:
+        return self._transport.busy
+
     async def open(self, request: OutboundRequest) -> InboundResponse:
         response = await self._transport.open(request)
         if response.status != 400:

@@ -95,6 +95,10 @@ class CustomModelsIntegration(BaseIntegration):
         }
         return HealthReport(HealthStatus.HEALTHY, details=details)
 
+    @property
+    def busy(self) -> bool:
+        return self._residency.busy
+
     async def shutdown(self) -> None:
         if self._preloading is not None:
             self._preloading.cancel()

@@ -120,6 +120,10 @@ class Residency:
                 tenant.enter()
                 return tenant
 
+    @property
+    def busy(self) -> bool:
+        return any(tenant.users for tenant in self._tenants.values())
+
     def running(self) -> int:
         """Threads at work, also those whose answer nobody waits for any more."""
         return sum(tenant.engine.running for tenant in self._tenants.values())

@@ -104,6 +104,10 @@ class OllamaIntegration(BaseIntegration):
         report = HealthReport(details={"version": version, "models": len(models), "loaded": loaded})
         return server.upstream.told_in(report)
 
+    @property
+    def busy(self) -> bool:
+        return self._upstream is not None and self._upstream.busy
+
     async def shutdown(self) -> None:
         upstream, self._upstream, self._server = self._upstream, None, None
         if upstream is not None:

@@ -78,6 +78,11 @@ class DatabaseIntegration(BaseIntegration):
             await opened.responses.get(connection, "", "", 0.0)
         return HealthReport(details={"database": self._address.partition("+")[0]})
 
+    @property
+    def busy(self) -> bool:
+        """Nothing that is asked of it takes long."""
+        return False
+
     async def shutdown(self) -> None:
         self._closed = True
         upkeep, self._upkeep = self._upkeep, None

@@ -61,6 +61,11 @@ class RedisIntegration(BaseIntegration):
         await self._asked(lambda client: client.ask("PING"))
         return HealthReport()
 
+    @property
+    def busy(self) -> bool:
+        """Nothing that is asked of it takes long."""
+        return False
+
     async def shutdown(self) -> None:
         await self._watch.close()
         client, self._client = self._client, None

@@ -39,6 +39,7 @@ class Canned:
 
 class FakeTransport:
     name = "up"
+    busy = False
 
     def __init__(self, status: int = 200, body: bytes = b"") -> None:
         self.response = Canned(status, body)

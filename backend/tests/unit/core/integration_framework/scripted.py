@@ -35,6 +35,7 @@ class World:
         self.initialize: dict[str, Act] = {}
         self.shutdown: dict[str, Act] = {}
         self.health: dict[str, HealthStatus] = {}
+        self.busy: dict[str, Callable[[], bool]] = {}
 
     def did(self, method: str) -> list[str]:
         return [name for done, name in self.log if done == method]
@@ -46,6 +47,10 @@ class AnySettings(BaseModel):
 
 class Scripted(BaseIntegration):
     settings_model = AnySettings
+
+    @property
+    def busy(self) -> bool:
+        return self._world.busy.get(self.name, lambda: True)()
 
     async def initialize(self) -> None:
         await self._act("initialize", self._world.initialize)

@@ -260,6 +260,30 @@ async def test_switching_off_and_on() -> None:
         assert platform.states() == {"a": S.READY, "b": S.READY}
 
 
+async def test_one_that_is_replaced_lives_as_long_as_its_requests_and_the_reload_waits_for_none() -> None:
+    world, under_way = World(), {"quiet": 0, "long": 1}
+
+    def fails() -> bool:
+        raise RuntimeError("not to be told")
+
+    world.busy = {"quiet": lambda: under_way["quiet"] > 0, "long": lambda: under_way["long"] > 0, "odd": fails}
+    async with Platform(config("quiet"), config("long"), config("odd"), world=world) as platform:
+        await platform.start()
+        changed = [config(name, **NEW) for name in ("quiet", "long", "odd")]
+        assert len((await reload(platform, *changed, drain=600.0)).changed) == 3
+        await platform.clock.advance(29.9)  # who has chosen it may begin still
+        assert world.did("shutdown") == []
+        await platform.clock.advance(0.1)
+        assert world.did("shutdown") == ["quiet"]
+        await platform.clock.advance(500.0)
+        assert world.did("shutdown") == ["quiet"]
+        under_way["long"] = 0
+        await platform.clock.advance(1.0)
+        assert world.did("shutdown") == ["quiet", "long"]
+        await platform.clock.advance(69.0)
+        assert world.did("shutdown") == ["quiet", "long", "odd"]
+
+
 async def test_stopping_cuts_the_drain_short_and_forgets_nobody() -> None:
     platform = Platform(config("a"), config("b"))
     await platform.start()
