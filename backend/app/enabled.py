@@ -20,15 +20,22 @@ FRONT_ENDS = {
 
 def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
-    own = (*_front_ends(settings), _EMBEDDED, _METRICS, _database(settings))
+    own = (*_front_ends(settings), _embedded(settings), _METRICS, _database(settings))
     found = {config["name"]: config for config in own}
     for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name) or _KINDS.get(wanted.kind or name, {}), name, wanted)
     return [IntegrationConfig(**config) for config in found.values()]
 
 
-# Last wherever several know a model: a server of its own, or a cloud, was put there on purpose.
-_EMBEDDED: dict[str, Any] = {"name": "custom_models", "type": IntegrationType.MODEL_PLATFORM, "priority": 200}
+def _embedded(settings: Settings) -> dict[str, Any]:
+    """Last wherever several know a model: a server of its own, or a cloud, was put there on purpose."""
+    return {
+        "name": "custom_models",
+        "type": IntegrationType.MODEL_PLATFORM,
+        "priority": 200,
+        "settings": _kept_in(settings),
+    }
+
 
 _METRICS: dict[str, Any] = {"name": "prometheus", "type": IntegrationType.MONITORING, "health_check_interval": 0}
 
@@ -46,8 +53,11 @@ _KINDS: dict[str, dict[str, Any]] = {
 
 def _database(settings: Settings) -> dict[str, Any]:
     """On by default, since a conversation has to be remembered from the first request on."""
-    folder = {"data_dir": str(settings.data_dir)} if settings.data_dir else {}
-    return {"name": "database", "type": IntegrationType.STORAGE, "settings": folder}
+    return {"name": "database", "type": IntegrationType.STORAGE, "settings": _kept_in(settings)}
+
+
+def _kept_in(settings: Settings) -> dict[str, Any]:
+    return {"data_dir": str(settings.data_dir)} if settings.data_dir else {}
 
 
 def _front_ends(settings: Settings) -> Iterable[dict[str, Any]]:

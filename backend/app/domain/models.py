@@ -14,9 +14,10 @@ Capability = Literal[
 class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model as one provider has it. `context_window` in tokens, `size_bytes` on disk.
 
-    `loaded`: None where the idea does not apply (a cloud model). `created`: Unix seconds. `aliases`: other names
-    that the provider itself takes for it. `serving`: False while the provider knows that it can't run it. `slots`:
-    answers that it writes at the same time, where those are few. `price`: what the provider itself says.
+    `loaded`: None where the idea does not apply (a cloud model). `loading`: on its way into memory. `created`:
+    Unix seconds. `aliases`: other names that the provider itself takes for it. `serving`: False while the provider
+    knows that it can't run it. `slots`: answers that it writes at the same time, where those are few. `price`:
+    what the provider itself says.
     """
 
     id: str
@@ -31,6 +32,8 @@ class ModelInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantization: str | None = None
     family: str | None = None
     loaded: bool | None = None
+    loading: bool = False
+    license: str | None = None
     serving: bool = True
     created: int = 0
     owned_by: str | None = None
@@ -70,6 +73,28 @@ class ModelLoadFailed(msgspec.Struct, frozen=True, kw_only=True):
     integration: str
     model: str
     seconds: float
+
+
+class Resident(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model in memory, or on its way in or out. Times are Unix seconds.
+
+    `mode`: what it is there for, where that is told. `since`: when it came, or began to. `users`: answers under
+    way. `memory_bytes`: an estimate, or what the server says. `location`: cpu, gpu, or both. `expires`: when it
+    leaves if nobody asks for it. `stage` and `fraction`: what a load is about, and how much of that is done.
+    """
+
+    model: str
+    status: Literal["loading", "loaded", "leaving"]
+    mode: str | None = None
+    since: float | None = None
+    last_used: float | None = None
+    users: int | None = None
+    memory_bytes: int | None = None
+    location: str | None = None
+    pinned: bool = False
+    expires: float | None = None
+    stage: str | None = None
+    fraction: float | None = None
 
 
 class PullProgress(msgspec.Struct, frozen=True, kw_only=True):

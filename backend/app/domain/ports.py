@@ -15,7 +15,7 @@ from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
-from app.domain.models import ModelInfo, PullProgress
+from app.domain.models import ModelInfo, PullProgress, Resident
 from app.domain.responses import StoredResponse
 
 
@@ -105,6 +105,31 @@ class Exposition(Protocol):
     async def exposition(self, accept: str) -> tuple[str, bytes]:
         """The content type and the text, of all processes of the platform together. `accept`: as it was asked."""
         ...
+
+
+@runtime_checkable
+class ModelKeeper(ModelSource, Protocol):
+    """Knows what is in memory. A snapshot: no I/O, no waiting."""
+
+    def residents(self) -> Sequence[Resident]: ...
+
+
+@runtime_checkable
+class ModelPinner(ModelKeeper, Protocol):
+    """Can keep a model in memory, whoever else wants the room. Unknown names raise ModelNotFound."""
+
+    async def pin(self, model: str) -> None:
+        """Loads it, too."""
+        ...
+
+    async def unpin(self, model: str) -> None: ...
+
+
+@runtime_checkable
+class ModelRemover(ModelSource, Protocol):
+    """Can delete models from where they are kept. Unknown names raise ModelNotFound."""
+
+    async def delete(self, model: str) -> None: ...
 
 
 @runtime_checkable

@@ -30,7 +30,18 @@ MIN_METADATA_BYTES = 8 + 4 + 1
 MIN_TENSOR_BYTES = 8 + 4 + 4 + 8
 
 Scalar = int | float | bool | str
-_KEPT_ENDINGS = (".context_length", ".pooling_type")
+_KEPT_ENDINGS = (
+    ".context_length",
+    ".pooling_type",
+    ".block_count",
+    ".embedding_length",
+    ".attention.head_count",
+    ".attention.head_count_kv",
+    ".attention.key_length",
+    ".attention.value_length",
+)
+_TOKENS = "tokenizer.ggml.tokens"
+_RANKING_POOL = 4
 
 
 class GgufError(Exception):
@@ -40,7 +51,9 @@ class GgufError(Exception):
 class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     """`architecture` is empty in the later parts of a split file. `kind` is general.type: model, adapter…
     `context_length` in tokens. `parameters`: elements of all tensors. `pooling`: the file says how its tokens'
-    vectors become one, as embedding models do.
+    vectors become one, as embedding models do; `ranks`: they become a score. `blocks`: layers. `width`: of what
+    goes through them. `cached_width`: numbers that a layer keeps of each token. `vocabulary`: tokens that it
+    knows.
     """
 
     version: int
@@ -51,7 +64,13 @@ class GgufHeader(msgspec.Struct, frozen=True, kw_only=True):
     quantization: str | None = None
     chat_template: str | None = None
     pooling: bool = False
+    ranks: bool = False
     parameters: int = 0
+    license: str | None = None
+    blocks: int = 0
+    width: int = 0
+    cached_width: int = 0
+    vocabulary: int = 0
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -102,7 +121,9 @@ class _Reader:
     def _metadata(self, kept: dict[str, Scalar]) -> None:
         key = self._string("a metadata key", MAX_NAME)
         kind = int(self._number("<I", f"the type of '{key}'"))
-        if key.startswith("general.") or key == "tokenizer.chat_template" or key.endswith(_KEPT_ENDINGS):
+        if key == _TOKENS and kind == ARRAY:
+            kept[key] = self._skip_array(key)
+        elif key.startswith("general.") or key == "tokenizer.chat_template" or key.endswith(_KEPT_ENDINGS):
             value = self._value(key, kind)
             if value is not None:
                 kept[key] = value
@@ -119,10 +140,16 @@ class _Reader:
 
     def _skip_value(self, key: str, kind: int) -> None:
         if kind == ARRAY:
-            item = int(self._number("<I", f"the type of the items of '{key}'"))
-            self._skip_items(key, item, self._count(f"items of '{key}'", 1))
+            self._skip_array(key)
         else:
             self._skip_items(key, kind, 1)
+
+    def _skip_array(self, key: str) -> int:
+        """How many items it has."""
+        item = int(self._number("<I", f"the type of the items of '{key}'"))
+        count = self._count(f"items of '{key}'", 1)
+        self._skip_items(key, item, count)
+        return count
 
     def _skip_items(self, key: str, kind: int, count: int) -> None:
         if kind == STRING:
@@ -206,6 +233,7 @@ def _alignment(kept: dict[str, Scalar]) -> int:
 def _header(version: int, kept: dict[str, Scalar], parameters: int) -> GgufHeader:
     architecture = _text(kept, "general.architecture") or ""
     file_type = _natural(kept, "general.file_type")
+    pooling = _natural(kept, f"{architecture}.pooling_type")
     return GgufHeader(
         version=version,
         architecture=architecture[:64],
@@ -214,9 +242,26 @@ def _header(version: int, kept: dict[str, Scalar], parameters: int) -> GgufHeade
         context_length=_natural(kept, f"{architecture}.context_length"),
         quantization=None if file_type is None else FILE_TYPES.get(file_type),
         chat_template=_text(kept, "tokenizer.chat_template"),
-        pooling=bool(_natural(kept, f"{architecture}.pooling_type")),
+        pooling=bool(pooling),
+        ranks=pooling == _RANKING_POOL,
         parameters=parameters,
+        license=_text(kept, "general.license"),
+        blocks=_natural(kept, f"{architecture}.block_count") or 0,
+        width=_natural(kept, f"{architecture}.embedding_length") or 0,
+        cached_width=_cached_width(kept, architecture),
+        vocabulary=_natural(kept, _TOKENS) or 0,
     )
+
+
+def _cached_width(kept: dict[str, Scalar], architecture: str) -> int:
+    """Keys and values of all heads that have some. Where the heads are told layer by layer, those of the
+    queries.
+    """
+    heads = _natural(kept, f"{architecture}.attention.head_count") or 1
+    size = (_natural(kept, f"{architecture}.embedding_length") or 0) // heads
+    keys = _natural(kept, f"{architecture}.attention.key_length") or size
+    values = _natural(kept, f"{architecture}.attention.value_length") or size
+    return (_natural(kept, f"{architecture}.attention.head_count_kv") or heads) * (keys + values)
 
 
 def _text(kept: dict[str, Scalar], key: str) -> str | None:

@@ -1,93 +1,73 @@
-"""Which models are in memory: loaded when first asked for, let go when nobody needs them."""
+"""Which models are in memory: loaded when first asked for, let go when nobody needs them.
+
+Models are loaded one after the other, in the order they were asked for, each once there is room for it. Room is
+made by sending away whoever was unused for the longest; where all are at work, that one's answers end first, and
+new requests for it come after those who wait. What is pinned stays.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
 
-from app.core.backoff import Backoff
 from app.core.clock import Clock
-from app.domain.errors import Overloaded, UpstreamUnavailable
-from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded
+from app.domain.errors import UpstreamUnavailable
+from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded, Resident
 from app.integrations.model_platforms.local_models.engine import Engine
 from app.integrations.model_platforms.local_models.registry import LocalModel
+from app.integrations.model_platforms.local_models.room import Key, Room, no_room
 from app.integrations.model_platforms.local_models.runtime import LoadFailed, Mode
-
-Key = tuple[str, Mode]
-Loader = Callable[[LocalModel, Mode], Awaitable[Engine]]
-_AGAIN = Backoff(base=1.0, maximum=60.0)
+from app.integrations.model_platforms.local_models.setbacks import Setbacks
+from app.integrations.model_platforms.local_models.tenants import Arrival, GivenUp, Tenant
 
 
-class Tenant:
-    """A model in memory. `users`: answers under way, and those that wait for a slot."""
+class Loader(Protocol):
+    """Both raise LoadFailed or OSError, and what `arrival.told` raises."""
 
-    def __init__(self, model: LocalModel, engine: Engine, clock: Clock) -> None:
-        self.model = model
-        self.engine = engine
-        self.users = 0
-        self.since = self.last_used = clock.monotonic()
-        self.watch: asyncio.Task[None] | None = None
-        self._clock = clock
-        self._unused = asyncio.Event()
-        self._unused.set()
+    async def prepare(self, model: LocalModel, arrival: Arrival) -> Path:
+        """A file that can be run. May be under way for several models at once."""
+        ...
 
-    def enter(self) -> None:
-        self.users += 1
-        self._unused.clear()
-
-    def leave(self) -> None:
-        self.users -= 1
-        self.last_used = self._clock.monotonic()
-        if not self.users:
-            self._unused.set()
-
-    def abandon(self) -> None:
-        """Do not wait for the users any more."""
-        self._unused.set()
-
-    async def unused(self) -> None:
-        await self._unused.wait()
-
-
-class _Failure:
-    """A load that failed: not tried again before `until`, unless the file has changed."""
-
-    def __init__(self, model: LocalModel, reason: str, until: float, count: int) -> None:
-        self.model = model
-        self.reason = reason
-        self.until = until
-        self.count = count
+    async def open(self, model: LocalModel, mode: Mode, path: Path, arrival: Arrival) -> Engine: ...
 
 
 class Residency:
-    """`load` brings one model into memory; it raises LoadFailed or OSError. `changed` is called at each change,
-    `publish` with what happened (ModelLoaded, ModelUnloaded, ModelLoadFailed).
+    """`changed` is called at each change, `publish` with what happened (ModelLoaded, ModelUnloaded,
+    ModelLoadFailed).
 
-    `idle_seconds`: 0 keeps an unused model. `places`: how many may be in memory, those on their way in and out
-    included. `provider` is named in errors.
+    `idle_seconds`: 0 keeps an unused model. `provider` is named in errors.
     """
 
     def __init__(
         self,
-        load: Loader,
+        loader: Loader,
         changed: Callable[[], None],
         clock: Clock,
         *,
         publish: Callable[[object], None],
         provider: str,
         idle_seconds: float,
-        places: int,
+        room: Room,
     ) -> None:
-        self._load = load
+        self._loader = loader
         self._changed = changed
         self._clock = clock
         self._publish = publish
         self._provider = provider
         self._idle_seconds = idle_seconds
-        self._places = places
+        self._room = room
         self._tenants: dict[Key, Tenant] = {}
         self._loads: dict[Key, asyncio.Task[Tenant]] = {}
+        self._arrivals: dict[Key, Arrival] = {}
         self._departures: dict[Key, asyncio.Task[None]] = {}
-        self._arriving = 0
-        self._failures: dict[Key, _Failure] = {}
+        # Those who asked for a load and have not come in yet: what they wait for must not leave before.
+        self._expected: Counter[Key] = Counter()
+        # Held by who makes room, until his model is there.
+        self._door = asyncio.Lock()
+        self._moved = asyncio.Event()
+        self._pinned: set[str] = set()
+        self._setbacks = Setbacks(clock)
         self._closed = False
 
     def loaded(self) -> dict[str, list[Mode]]:
@@ -96,6 +76,23 @@ class Residency:
         for name, mode in self._tenants:
             found.setdefault(name, []).append(mode)
         return found
+
+    def loading(self) -> set[str]:
+        return {name for name, _ in self._arrivals}
+
+    def residents(self) -> list[Resident]:
+        """Who is in memory, who is coming and who is going."""
+        here = (
+            tenant.resident(
+                key[1],
+                leaving=key in self._departures,
+                pinned=key[0] in self._pinned,
+                idle_seconds=self._idle_seconds,
+            )
+            for key, tenant in self._tenants.items()
+        )
+        coming = (arrival.resident(key[1], key[0] in self._pinned) for key, arrival in self._arrivals.items())
+        return [*here, *coming]
 
     async def enter(self, model: LocalModel, mode: Mode) -> Tenant:
         """The model in memory, held there until the caller calls `leave` on it.
@@ -111,8 +108,8 @@ class Residency:
                 continue
             tenant = self._tenants.get(key)
             if tenant is None:
-                tenant = await asyncio.shield(self._loading(key, model))
-            elif tenant.model.fingerprint != model.fingerprint:
+                tenant = await self._awaited(key, model)
+            elif tenant.model.marks != model.marks:
                 # The file was exchanged: what is in memory is another model.
                 self._depart(key, tenant)
                 continue
@@ -128,8 +125,16 @@ class Residency:
         """Threads at work, also those whose answer nobody waits for any more."""
         return sum(tenant.engine.running for tenant in self._tenants.values())
 
+    def pin(self, name: str, pinned: bool = True) -> None:
+        """What is pinned does not make room for others, and does not leave unused. It may be unloaded."""
+        (self._pinned.add if pinned else self._pinned.discard)(name)
+
     def dismiss(self, name: str) -> None:
-        """Let it go once its running answers have ended. New requests wait for that, and then load it anew."""
+        """Let it go once its running answers have ended; a load under way is given up. New requests wait for that,
+        and then load it anew.
+        """
+        for key in [key for key in self._loads if key[0] == name]:
+            self._give_up(key)
         for key, tenant in list(self._tenants.items()):
             if key[0] == name:
                 self._depart(key, tenant)
@@ -143,103 +148,135 @@ class Residency:
     async def close(self) -> None:
         """Stop every answer and free every model; nothing is loaded any more."""
         self._closed = True
-        # First, since a load may wait for a place that only the end of an answer makes free.
-        self._abandon_all()
+        for key in list(self._loads):
+            self._give_up(key)
         await asyncio.gather(*self._loads.values(), return_exceptions=True)
-        self._abandon_all()
-        await asyncio.gather(*self._departures.values(), return_exceptions=True)
-
-    def _abandon_all(self) -> None:
         for key, tenant in list(self._tenants.items()):
             self._depart(key, tenant)
             tenant.abandon()
+        await asyncio.gather(*self._departures.values(), return_exceptions=True)
+
+    def _give_up(self, key: Key) -> None:
+        self._arrivals[key].stopped = True
+        self._loads[key].cancel()
+
+    async def _awaited(self, key: Key, model: LocalModel) -> Tenant:
+        self._expected[key] += 1
+        try:
+            return await asyncio.shield(self._loading(key, model))
+        finally:
+            self._expected[key] -= 1
+            self._moved.set()
 
     def _loading(self, key: Key, model: LocalModel) -> "asyncio.Task[Tenant]":
         self._refuse_closed(model)
         task = self._loads.get(key)
         if task is None:
             self._refuse_failed(key, model)
-            self._make_room(key)
-            task = asyncio.create_task(self._bring_in(key, model), name=f"load {key}")
+            self._refuse_too_large(key, model)
+            self._arrivals[key] = Arrival(model, self._clock)
+            task = asyncio.create_task(self._bring_in(key, self._arrivals[key]), name=f"load {key}")
             self._loads[key] = task
             task.add_done_callback(lambda done: self._loaded(key, done))
+            self._changed()
         return task
 
     def _loaded(self, key: Key, task: "asyncio.Task[Tenant]") -> None:
-        del self._loads[key]
+        del self._loads[key], self._arrivals[key]
         if not task.cancelled():
             # Marks it as seen: everybody who waited for it may have gone.
             task.exception()
+        self._changed()
 
-    async def _bring_in(self, key: Key, model: LocalModel) -> Tenant:
-        await self._free_place()
-        self._refuse_closed(model)
-        self._arriving += 1
-        started = self._clock.monotonic()
+    async def _bring_in(self, key: Key, arrival: Arrival) -> Tenant:
+        model, started = arrival.model, self._clock.monotonic()
         try:
-            engine = await self._load(model, key[1])
+            path = await self._loader.prepare(model, arrival)
+            async with self._door:
+                arrival.told("waiting", 0.0)
+                need = self._room.need(model)
+                await self._make_room(key, need)
+                started = self._clock.monotonic()
+                engine = await self._loader.open(model, key[1], path, arrival)
+                return self._moved_in(key, Tenant(model, engine, self._clock, need=need), started)
         except (LoadFailed, OSError) as error:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
             seconds = self._clock.monotonic() - started
             self._publish(ModelLoadFailed(integration=self._provider, model=model.id, seconds=seconds))
             raise self._failed(key, model, reason) from error
-        finally:
-            self._arriving -= 1
-        self._failures.pop(key, None)
-        tenant = Tenant(model, engine, self._clock)
+        except (asyncio.CancelledError, GivenUp):
+            # For those who wait: a cancellation would look to them as one of their own.
+            reason = "the platform is stopping" if self._closed else "its loading was stopped"
+            raise self._unavailable(model, reason, 1.0) from None
+
+    def _moved_in(self, key: Key, tenant: Tenant, started: float) -> Tenant:
+        self._setbacks.forget(key)
         self._tenants[key] = tenant
         if self._idle_seconds:
             tenant.watch = asyncio.create_task(self._watch(key, tenant), name=f"idle {key}")
-        self._publish(ModelLoaded(integration=self._provider, model=model.id, seconds=tenant.since - started))
-        self._changed()
+        self._publish(ModelLoaded(integration=self._provider, model=key[0], seconds=tenant.since - started))
         return tenant
 
-    async def _free_place(self) -> None:
-        """One that leaves has its place until it is gone. `_make_room` saw to it that enough are leaving."""
-        while len(self._tenants.keys() | self._departures.keys()) + self._arriving >= self._places:
-            await asyncio.wait(self._departures.values(), return_when=asyncio.FIRST_COMPLETED)
+    async def _make_room(self, newcomer: Key, need: int) -> None:
+        """Returns when it is there. Raises Overloaded when it does not come within `patience`."""
+        end = self._clock.monotonic() + self._room.patience
+        while not self._room.has(need, self._tenants.values()):
+            self._moved.clear()
+            staying = [tenant for key, tenant in self._tenants.items() if key not in self._departures]
+            if not self._room.has(need, staying):
+                self._send_away(newcomer)
+            await self._wait_for_move(newcomer, end - self._clock.monotonic())
+
+    def _send_away(self, newcomer: Key) -> None:
+        """Who was unused for the longest, else who was last asked for the longest ago."""
+        movable = [
+            (tenant.users > 0, tenant.last_used, key)
+            for key, tenant in self._tenants.items()
+            if key not in self._departures and key[0] not in self._pinned and not self._expected[key]
+        ]
+        if movable:
+            _, _, key = min(movable)
+            self._depart(key, self._tenants[key])
+        elif not self._departures and not any(self._expected[key] for key in self._tenants):
+            raise no_room(newcomer, self._tenants, "all are pinned")
+
+    async def _wait_for_move(self, newcomer: Key, seconds: float) -> None:
+        timer = asyncio.ensure_future(self._clock.sleep(max(0.0, seconds)))
+        moved = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait({timer, moved}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+            moved.cancel()
+        if not moved.done():
+            raise no_room(newcomer, self._tenants, "all are at work")
 
     def _refuse_closed(self, model: LocalModel) -> None:
         if self._closed:
             raise self._unavailable(model, "the platform is stopping", 1.0)
 
+    def _refuse_too_large(self, key: Key, model: LocalModel) -> None:
+        reason = self._room.objection(model)
+        if reason is not None:
+            raise self._failed(key, model, reason)
+
     def _failed(self, key: Key, model: LocalModel, reason: str) -> UpstreamUnavailable:
-        before = self._failures.get(key)
-        count = before.count + 1 if before is not None else 0
-        until = self._clock.monotonic() + _AGAIN.ceiling(count)
-        self._failures[key] = _Failure(model, reason, until, count)
-        return self._unavailable(model, reason, _AGAIN.ceiling(count))
+        return self._unavailable(model, reason, self._setbacks.record(key, model, reason))
 
     def _refuse_failed(self, key: Key, model: LocalModel) -> None:
-        failure = self._failures.get(key)
-        if failure is None or failure.model.fingerprint != model.fingerprint:
-            return
-        rest = failure.until - self._clock.monotonic()
-        if rest > 0:
-            raise self._unavailable(model, failure.reason, rest)
+        setback = self._setbacks.rest(key, model)
+        if setback is not None:
+            raise self._unavailable(model, *setback)
 
     def _unavailable(self, model: LocalModel, reason: str, rest: float) -> UpstreamUnavailable:
-        return UpstreamUnavailable(
-            f"The local model '{model.id}' cannot be loaded: {reason}.", provider=self._provider, retry_after=rest
-        )
-
-    def _make_room(self, newcomer: Key) -> None:
-        staying = {key: tenant for key, tenant in self._tenants.items() if key not in self._departures}
-        if len(staying) + len(self._loads) < self._places:
-            return
-        unused = [(tenant.last_used, key) for key, tenant in staying.items() if not tenant.users]
-        if not unused:
-            raise Overloaded(
-                f"No room for the local model '{newcomer[0]}': {self._places} are in memory, and all are at work.",
-                retry_after=1.0,
-            )
-        _, oldest = min(unused)
-        self._depart(oldest, staying[oldest])
+        message = f"The local model '{model.id}' cannot be loaded: {reason}."
+        return UpstreamUnavailable(message, provider=self._provider, retry_after=rest)
 
     async def _watch(self, key: Key, tenant: Tenant) -> None:
         while True:
             since = self._clock.monotonic() - tenant.last_used
-            rest = self._idle_seconds if tenant.users else self._idle_seconds - since
+            stays = tenant.users or key[0] in self._pinned
+            rest = self._idle_seconds if stays else self._idle_seconds - since
             if rest <= 0:
                 break
             await self._clock.sleep(rest)
@@ -256,14 +293,12 @@ class Residency:
 
     async def _leave(self, key: Key, tenant: Tenant) -> None:
         await tenant.unused()
-        self._tenants.pop(key, None)
-        await self._evict(tenant)
-        seconds = self._clock.monotonic() - tenant.since
-        self._publish(ModelUnloaded(integration=self._provider, model=key[0], seconds=seconds))
-        self._changed()
-
-    async def _evict(self, tenant: Tenant) -> None:
         if tenant.watch is not None:
             tenant.watch.cancel()
             await asyncio.wait({tenant.watch})
         await tenant.engine.close()
+        self._tenants.pop(key, None)
+        self._moved.set()
+        seconds = self._clock.monotonic() - tenant.since
+        self._publish(ModelUnloaded(integration=self._provider, model=key[0], seconds=seconds))
+        self._changed()

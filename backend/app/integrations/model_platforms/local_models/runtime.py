@@ -31,6 +31,9 @@ Mode = Literal["generation", "embedding"]
 # Called with each piece of an answer, in JSON; True ends the answer.
 Callback = Callable[[bytes], bool]
 
+# Called with what is being done, and how much of it is.
+Told = Callable[[str, float], None]
+
 _READ_BYTES = 4 << 20
 # Prompt tokens worked on at once: an answer nobody waits for any more ends at the next such step.
 _BATCH_TOKENS = 512
@@ -52,9 +55,11 @@ class Server(Protocol):
 
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """`context`: tokens per slot. `alias`: the model's public name. `own_pooling`: the file says how to pool."""
+    """`files`: all parts of it, the first one first. `context`: tokens per slot. `alias`: the model's public name.
+    `own_pooling`: the file says how to pool.
+    """
 
-    path: Path
+    files: tuple[Path, ...]
     alias: str
     mode: Mode
     context: int
@@ -76,15 +81,20 @@ def require() -> None:
         )
 
 
-def open_server(spec: ServerSpec) -> Server:
-    """Load a model, after a second look at the file, which may have changed. Raises LoadFailed, OSError."""
+def open_server(spec: ServerSpec, told: Told = lambda stage, fraction: None) -> Server:
+    """Load a model, after a second look at the files, which may have changed. What `told` raises ends it.
+
+    Raises LoadFailed, OSError.
+    """
     import xllamacpp
 
     try:
-        read_header(spec.path)
+        for path in spec.files:
+            read_header(path)
     except GgufError as error:
         raise LoadFailed(str(error)) from error
-    _read_through(spec.path)
+    _read_through(spec.files, told)
+    told("starting", 0.0)
     with tempfile.TemporaryDirectory(prefix="llm-") as private:
         params = _params(xllamacpp, spec, private)
         try:
@@ -95,17 +105,21 @@ def open_server(spec: ServerSpec) -> Server:
     return server
 
 
-def _read_through(path: Path) -> None:
-    """Bring the file into the system's cache, so that mapping it is quick."""
-    room = bytearray(min(_READ_BYTES, max(1, path.stat().st_size)))
-    with path.open("rb", buffering=0) as file:
-        while file.readinto(room):
-            pass
+def _read_through(files: tuple[Path, ...], told: Told) -> None:
+    """Bring the files into the system's cache, so that mapping them is quick."""
+    total = max(1, sum(path.stat().st_size for path in files))
+    room = bytearray(min(_READ_BYTES, total))
+    done = 0
+    for path in files:
+        with path.open("rb", buffering=0) as file:
+            while read := file.readinto(room):
+                done += read
+                told("reading", min(1.0, done / total))
 
 
 def _params(library: ModuleType, spec: ServerSpec, private: str) -> object:
     params = library.CommonParams()
-    params.model.path = os.fspath(spec.path)
+    params.model.path = os.fspath(spec.files[0])
     params.model_alias = {spec.alias}
     params.verbosity = -1
     params.warmup = False

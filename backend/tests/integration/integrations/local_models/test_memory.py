@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def test_load_and_unload_are_told(custom: CustomModelsIntegration) -> None
     await custom.unload("demo")
     assert loaded(custom) == {"demo": False}
     kinds = [type(event) for event in told]
-    assert kinds == [ModelLoaded, ModelsChanged, ModelUnloaded, ModelsChanged]
+    assert kinds == [ModelsChanged, ModelLoaded, ModelsChanged, ModelUnloaded, ModelsChanged]
     for call in (custom.load, custom.unload):
         with pytest.raises(ModelNotFound):
             await call("nobody")
@@ -138,9 +139,9 @@ async def test_a_folder_of_good_and_bad_files(tmp_path: Path) -> None:
     assert report.details["loaded"] == {"good-one": ["generation"]}
     complaints = {
         "cut.gguf": "cut short",
-        "empty.gguf": "not a GGUF file",
-        "torch.bin": "a PyTorch file",
-        "weights.safetensors": "safetensors",
+        "empty.gguf": "no GGUF, safetensors or PyTorch file",
+        "torch.bin": "no config.json beside it",
+        "weights.safetensors": "no config.json beside it",
         "pipe.gguf": "not a regular file",
     }
     assert report.details["unsupported"].keys() == complaints.keys()
@@ -167,6 +168,8 @@ async def test_files_that_come_and_go_are_seen(tmp_path: Path) -> None:
         assert loaded(custom) == {}
         path = tmp_path / "new.gguf"
         path.write_bytes(DEMO_PATH.read_bytes())
+        await custom.rescan()
+        assert loaded(custom) == {}
         await custom.rescan()
         assert text(await answered(custom, asked(), model="new"))
         path.unlink()
@@ -211,8 +214,20 @@ async def test_a_folder_that_vanishes_leaves_the_demo_serving(tmp_path: Path) ->
         folder.rmdir()
         report = await custom.health_check()
         assert report.status is HealthStatus.DEGRADED
-        assert "cannot be read" in report.message
+        assert f"{folder}, is not there" in report.message
         assert text(await answered(custom, asked()))
+
+
+async def test_a_folder_that_is_not_there_yet_is_used_once_it_is(tmp_path: Path) -> None:
+    folder = tmp_path / "models"
+    async with custom_models(directory=str(folder)) as custom:
+        assert (await custom.health_check()).status is HealthStatus.DEGRADED
+        assert set(loaded(custom)) == {"demo"}
+        folder.mkdir()
+        (folder / "new.gguf").write_bytes(DEMO_PATH.read_bytes())
+        await custom.rescan()
+        assert (await custom.health_check()).status is HealthStatus.HEALTHY
+        assert set(loaded(custom)) == {"demo", "new"}
 
 
 async def test_parts_of_a_split_file_are_one_model(tmp_path: Path) -> None:
@@ -239,3 +254,61 @@ def test_the_runtime_is_not_imported_before_it_is_needed() -> None:
     )
     root = Path(app.__file__).parent.parent
     assert subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60).returncode == 0
+
+
+async def test_a_hundred_requests_take_turns_where_there_is_memory_for_one_model(tmp_path: Path) -> None:
+    (tmp_path / "other.gguf").write_bytes(DEMO_PATH.read_bytes())
+    async with custom_models(directory=str(tmp_path), slots=1, memory_budget="56M") as custom:
+        told: list[object] = []
+        custom.publish = told.append  # type: ignore[method-assign]
+        most = 0
+
+        async def ask(model: str) -> str:
+            nonlocal most
+            result = await answered(custom, asked(max_tokens=4), model=model)
+            most = max(most, sum(each.memory_bytes or 0 for each in custom.residents()))
+            return text(result)
+
+        first = [await ask(("demo", "other")[number % 2]) for number in range(50)]
+        assert sum(isinstance(event, ModelLoaded) for event in told) == 50
+        then = await asyncio.gather(*(ask(("demo", "other")[number % 2]) for number in range(50)))
+        assert set(first) == set(then)
+        assert 0 < most <= 56 << 20
+        loads = sum(isinstance(event, ModelLoaded) for event in told)
+        assert 51 <= loads <= 60
+        assert loads - sum(isinstance(event, ModelUnloaded) for event in told) == 1
+
+
+async def test_fifty_first_requests_cause_one_load() -> None:
+    async with custom_models() as custom:
+        told: list[object] = []
+        custom.publish = told.append  # type: ignore[method-assign]
+        results = await asyncio.gather(*(answered(custom, asked(max_tokens=2)) for _ in range(50)))
+        assert len({text(result) for result in results}) == 1
+        assert sum(isinstance(event, ModelLoaded) for event in told) == 1
+
+
+async def test_what_does_not_fit_into_the_budget_is_refused_with_the_way_out() -> None:
+    async with custom_models(memory_budget="1M") as custom:
+        with pytest.raises(UpstreamUnavailable, match="may take 1 together: raise memory_budget, or lower"):
+            await custom.load("demo")
+
+
+async def test_a_pinned_model_is_there_from_the_start() -> None:
+    async with custom_models(pinned=["demo"], max_loaded=1) as custom:
+        await until(lambda: loaded(custom) == {"demo": True})
+        assert [each.pinned for each in custom.residents()] == [True]
+        await custom.unpin("demo")
+        assert [each.pinned for each in custom.residents()] == [False]
+        await custom.pin("demo")
+        assert [each.pinned for each in custom.residents()] == [True]
+
+
+async def test_a_schedule_brings_a_model_in() -> None:
+    clock = VirtualClock()
+    due = datetime.fromtimestamp(clock.now() + 3600).replace(second=0, microsecond=0)
+    async with custom_models(clock, prewarm=[{"models": ["demo"], "at": [f"{due:%H:%M}"]}]) as custom:
+        await clock.settle()
+        assert loaded(custom) == {"demo": False}
+        await clock.advance(3600)
+        await until(lambda: loaded(custom) == {"demo": True})

@@ -14,7 +14,9 @@ LONG = b'{"messages":[{"role":"user","content":"pod"}],"stream":true,"ignore_eos
 
 
 def spec(path: Path = DEMO_PATH) -> ServerSpec:
-    return ServerSpec(path=path, alias="demo", mode="generation", context=1024, slots=2, threads=1, gpu_layers=0)
+    return ServerSpec(
+        files=(path,), alias="demo", mode="generation", context=1024, slots=2, threads=1, gpu_layers=0
+    )
 
 
 @pytest.fixture(scope="module")

@@ -26,6 +26,7 @@ def test_a_sound_header_is_read() -> None:
         quantization="Q8_0",
         chat_template="{{ messages }}{{ tools }}",
         parameters=40,
+        vocabulary=2,
     )
 
 

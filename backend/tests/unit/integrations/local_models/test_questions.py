@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from app.domain.errors import InvalidRequest, UnsupportedFeature
+from app.integrations.model_platforms.local_models.folder import Mark
 from app.integrations.model_platforms.local_models.gguf_header import GgufHeader
 from app.integrations.model_platforms.local_models.questions import (
     chat_question,
@@ -12,7 +13,7 @@ from app.integrations.model_platforms.local_models.questions import (
     embedding_body,
     read_fields,
 )
-from app.integrations.model_platforms.local_models.registry import Fingerprint, LocalModel
+from app.integrations.model_platforms.local_models.registry import LocalModel
 from app.wire import call_ids
 
 USER = {"role": "user", "content": "hello"}
@@ -22,9 +23,9 @@ TOOLS = [{"type": "function", "function": {"name": name}} for name in ("get", "p
 def model(template: str | None = "{{ tools }}", *, pooling: bool = False) -> LocalModel:
     return LocalModel(
         id="m",
-        path=Path("m.gguf"),
+        files=(Path("m.gguf"),),
         header=GgufHeader(version=3, architecture="llama", chat_template=template, pooling=pooling),
-        fingerprint=Fingerprint(1, 1, 1),
+        marks=(Mark(1, 1, 1),),
         size_bytes=1,
         created=1,
     )

@@ -1,18 +1,22 @@
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import msgspec
 import pytest
 
 from app.domain.errors import Overloaded, UpstreamUnavailable
 from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded
-from app.integrations.model_platforms.local_models.registry import Fingerprint, LocalModel
+from app.integrations.model_platforms.local_models.folder import Mark
+from app.integrations.model_platforms.local_models.registry import LocalModel
 from app.integrations.model_platforms.local_models.residency import Residency
+from app.integrations.model_platforms.local_models.room import Room
 from app.integrations.model_platforms.local_models.runtime import LoadFailed, Mode
+from app.integrations.model_platforms.local_models.tenants import Arrival, GivenUp
 from app.testing.clock import VirtualClock
 from tests.unit.integrations.local_models.test_questions import model
 
-IDLE = 900.0
+IDLE, PATIENCE = 900.0, 30.0
 A, B, C = (msgspec.structs.replace(model(), id=name) for name in "abc")
 
 
@@ -27,28 +31,36 @@ class Engine:
 class House:
     """A Residency over engines that are only told apart."""
 
-    def __init__(self, *, idle: float = IDLE, places: int = 2) -> None:
+    def __init__(self, *, idle: float = IDLE, places: int = 2, budget: int = 1000) -> None:
         self.clock = VirtualClock()
         self.engines: list[Engine] = []
         self.changes = 0
         self.events: list[object] = []
+        self.arrivals: list[Arrival] = []
         self.gate = asyncio.Event()
         self.gate.set()
         self.failure: Exception | None = None
         self.most_in_memory = 0
         self.residency = Residency(
-            self._load,
+            self,
             self._changed,
             self.clock,
             publish=self.events.append,
             provider="custom",
             idle_seconds=idle,
-            places=places,
+            room=Room(places=places, budget=budget, need=self._need, patience=PATIENCE),
         )
 
-    async def _load(self, model: LocalModel, mode: Mode) -> Engine:
-        self.engines.append(Engine())
+    def _need(self, model: LocalModel) -> int:
+        return model.size_bytes
+
+    async def prepare(self, model: LocalModel, arrival: Arrival) -> Path:
+        return model.path
+
+    async def open(self, model: LocalModel, mode: Mode, path: Path, arrival: Arrival) -> Engine:
+        self.arrivals.append(arrival)
         await self.gate.wait()
+        self.engines.append(Engine())
         self.most_in_memory = max(self.most_in_memory, sum(not engine.closed for engine in self.engines))
         if self.failure is not None:
             raise self.failure
@@ -75,7 +87,7 @@ async def test_many_at_once_cause_one_load(house: House) -> None:
     house.gate.set()
     await asyncio.gather(*waiting)
     assert len(house.engines) == 1
-    assert house.changes == 1
+    assert house.changes == 2
 
 
 async def test_who_gives_up_does_not_stop_the_load_for_others(house: House) -> None:
@@ -105,7 +117,7 @@ async def test_an_unused_model_leaves(house: House) -> None:
     await house.clock.advance(1)
     assert house.residency.loaded() == {}
     assert house.engines[0].closed == 1
-    assert house.changes == 2
+    assert house.changes == 3
 
 
 async def test_a_model_in_use_stays(house: House) -> None:
@@ -145,13 +157,132 @@ async def test_the_longest_unused_makes_room(house: House) -> None:
     assert set(house.residency.loaded()) == {"a", "c"}
 
 
-async def test_no_room_while_all_work(house: House) -> None:
-    tenants = [await house.residency.enter(one, "generation") for one in (A, B)]
-    with pytest.raises(Overloaded, match="No room for the local model 'c'") as caught:
-        await house.residency.enter(C, "generation")
+async def test_a_newcomer_waits_until_somebody_has_done(house: House) -> None:
+    """The one that was asked for the longest ago leaves after its answers; who wants it then comes after."""
+    at_work = [await house.residency.enter(one, "generation") for one in (A, B)]
+    newcomer = asyncio.create_task(house.use(C))
+    await house.clock.settle()
+    again = asyncio.create_task(house.use(A))
+    await house.clock.settle()
+    assert not newcomer.done()
+    at_work[1].leave()
+    await house.clock.settle()
+    assert not newcomer.done()
+    at_work[0].leave()
+    await asyncio.gather(newcomer, again)
+    assert [engine.closed for engine in house.engines] == [1, 1, 0, 0]
+    assert house.most_in_memory == 2
+
+
+async def test_a_newcomer_does_not_wait_for_ever(house: House) -> None:
+    for one in (A, B):
+        await house.residency.enter(one, "generation")
+    newcomer = asyncio.create_task(house.use(C))
+    await house.clock.advance(PATIENCE)
+    with pytest.raises(
+        Overloaded, match="for the local model 'c': in memory are a, b, and all are at work"
+    ) as caught:
+        await newcomer
     assert caught.value.retry_after == 1.0
-    for tenant in tenants:
+
+
+async def test_what_is_pinned_stays(house: House) -> None:
+    for one in (A, B):
+        await house.use(one)
+    house.residency.pin("a")
+    await house.use(C)
+    assert set(house.residency.loaded()) == {"a", "c"}
+    house.residency.pin("c")
+    with pytest.raises(Overloaded, match="all are pinned"):
+        await house.use(B)
+    await house.clock.advance(IDLE * 2)
+    assert set(house.residency.loaded()) == {"a", "c"}
+    house.residency.pin("a", False)
+    await house.use(B)
+    assert set(house.residency.loaded()) == {"b", "c"}
+    await house.residency.unload("c")
+    assert set(house.residency.loaded()) == {"b"}
+
+
+async def test_memory_is_kept_to_its_budget() -> None:
+    house = House(places=9, budget=10)
+    small, large, huge = (msgspec.structs.replace(A, id=f"{size}", size_bytes=size) for size in (4, 8, 11))
+    await house.use(small)
+    await house.use(msgspec.structs.replace(small, id="other"))
+    assert set(house.residency.loaded()) == {"4", "other"}
+    await house.use(large)
+    assert set(house.residency.loaded()) == {"8"}
+    await house.use(small)
+    assert set(house.residency.loaded()) == {"4"}
+    with pytest.raises(
+        UpstreamUnavailable, match="takes about 0 MiB of memory, and all models may take 0 together"
+    ):
+        await house.use(huge)
+    assert set(house.residency.loaded()) == {"4"}
+    await house.residency.close()
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 8])
+async def test_everybody_comes_in_where_there_is_room_for_one(at_once: int) -> None:
+    house = House(places=1)
+
+    async def ask(one: LocalModel) -> None:
+        tenant = await house.residency.enter(one, "generation")
+        assert not tenant.engine.closed  # type: ignore[attr-defined]
+        await asyncio.sleep(0)
         tenant.leave()
+
+    asked = [(A, B, C)[number % 3] for number in range(24)]
+    for start in range(0, len(asked), at_once):
+        await asyncio.gather(*(ask(one) for one in asked[start : start + at_once]))
+    assert house.most_in_memory == 1
+    await house.residency.close()
+
+
+async def test_a_load_under_way_is_seen_and_can_be_given_up(house: House) -> None:
+    house.gate.clear()
+    waiting = [asyncio.create_task(house.use(A)) for _ in range(2)]
+    await house.clock.settle()
+    arrival = house.arrivals[0]
+    arrival.told("reading", 0.25)
+    (seen,) = house.residency.residents()
+    assert (seen.model, seen.status, seen.stage, seen.fraction) == ("a", "loading", "reading", 0.25)
+    assert house.residency.loading() == {"a"}
+    await house.residency.unload("a")
+    for task in waiting:
+        with pytest.raises(UpstreamUnavailable, match="its loading was stopped"):
+            await task
+    with pytest.raises(GivenUp):
+        arrival.told("reading", 0.5)
+    assert house.residency.residents() == []
+    house.gate.set()
+    await house.use(A)  # at once: this was no failure
+    assert house.events == [ModelLoaded(integration="custom", model="a", seconds=0.0)]
+
+
+async def test_what_is_told_of_a_resident(house: House) -> None:
+    tenant = await house.residency.enter(A, "generation")
+    began = house.clock.now()
+    await house.clock.advance(5)
+    (seen,) = house.residency.residents()
+    assert (seen.status, seen.mode, seen.users, seen.memory_bytes, seen.pinned) == (
+        "loaded",
+        "generation",
+        1,
+        1,
+        False,
+    )
+    assert (seen.since, seen.last_used, seen.expires) == (began, began + 5, None)
+    tenant.leave()
+    await house.clock.advance(2)
+    (seen,) = house.residency.residents()
+    assert (seen.last_used, seen.expires) == (began + 5, began + 5 + IDLE)
+    house.residency.pin("a")
+    tenant.enter()
+    house.residency.dismiss("a")
+    (seen,) = house.residency.residents()
+    assert (seen.status, seen.pinned, seen.expires) == ("leaving", True, None)
+    tenant.leave()
 
 
 async def test_a_newcomer_waits_until_its_place_is_left() -> None:
@@ -196,7 +327,7 @@ async def test_closing_turns_away_who_waits_for_a_place() -> None:
 
 async def test_an_exchanged_file_is_loaded_anew(house: House) -> None:
     await house.use(A)
-    await house.use(msgspec.structs.replace(A, fingerprint=Fingerprint(2, 2, 2)))
+    await house.use(msgspec.structs.replace(A, marks=(Mark(2, 2, 2),)))
     assert [engine.closed for engine in house.engines] == [1, 0]
 
 
@@ -243,7 +374,7 @@ async def test_a_mended_file_is_tried_at_once(house: House) -> None:
     with pytest.raises(UpstreamUnavailable):
         await house.use(A)
     house.failure = None
-    await house.use(msgspec.structs.replace(A, fingerprint=Fingerprint(2, 2, 2)))
+    await house.use(msgspec.structs.replace(A, marks=(Mark(2, 2, 2),)))
 
 
 async def test_closing_waits_for_nobody_and_loads_nothing_more(house: House) -> None:
