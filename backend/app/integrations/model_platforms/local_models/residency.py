@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from app.core.clock import Clock
-from app.domain.errors import UpstreamUnavailable
 from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded, Resident
 from app.integrations.model_platforms.local_models.engine import Engine
 from app.integrations.model_platforms.local_models.registry import LocalModel
@@ -67,7 +66,7 @@ class Residency:
         self._door = asyncio.Lock()
         self._moved = asyncio.Event()
         self._pinned: set[str] = set()
-        self._setbacks = Setbacks(clock)
+        self._setbacks = Setbacks(clock, provider)
         self._closed = False
 
     def loaded(self) -> dict[str, list[Mode]]:
@@ -172,7 +171,7 @@ class Residency:
         self._refuse_closed(model)
         task = self._loads.get(key)
         if task is None:
-            self._refuse_failed(key, model)
+            self._setbacks.refuse(key, model)
             self._refuse_too_large(key, model)
             self._arrivals[key] = Arrival(model, self._clock)
             task = asyncio.create_task(self._bring_in(key, self._arrivals[key]), name=f"load {key}")
@@ -203,11 +202,11 @@ class Residency:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
             seconds = self._clock.monotonic() - started
             self._publish(ModelLoadFailed(integration=self._provider, model=model.id, seconds=seconds))
-            raise self._failed(key, model, reason) from error
+            raise self._setbacks.failed(key, model, reason) from error
         except (asyncio.CancelledError, GivenUp):
             # For those who wait: a cancellation would look to them as one of their own.
             reason = "the platform is stopping" if self._closed else "its loading was stopped"
-            raise self._unavailable(model, reason, 1.0) from None
+            raise self._setbacks.unavailable(model, reason, 1.0) from None
 
     def _moved_in(self, key: Key, tenant: Tenant, started: float) -> Tenant:
         self._setbacks.forget(key)
@@ -253,24 +252,12 @@ class Residency:
 
     def _refuse_closed(self, model: LocalModel) -> None:
         if self._closed:
-            raise self._unavailable(model, "the platform is stopping", 1.0)
+            raise self._setbacks.unavailable(model, "the platform is stopping", 1.0)
 
     def _refuse_too_large(self, key: Key, model: LocalModel) -> None:
         reason = self._room.objection(model)
         if reason is not None:
-            raise self._failed(key, model, reason)
-
-    def _failed(self, key: Key, model: LocalModel, reason: str) -> UpstreamUnavailable:
-        return self._unavailable(model, reason, self._setbacks.record(key, model, reason))
-
-    def _refuse_failed(self, key: Key, model: LocalModel) -> None:
-        setback = self._setbacks.rest(key, model)
-        if setback is not None:
-            raise self._unavailable(model, *setback)
-
-    def _unavailable(self, model: LocalModel, reason: str, rest: float) -> UpstreamUnavailable:
-        message = f"The local model '{model.id}' cannot be loaded: {reason}."
-        return UpstreamUnavailable(message, provider=self._provider, retry_after=rest)
+            raise self._setbacks.failed(key, model, reason)
 
     async def _watch(self, key: Key, tenant: Tenant) -> None:
         while True:
