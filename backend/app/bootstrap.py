@@ -52,6 +52,7 @@ from app.inference.stages.trace import TraceCalls
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
 from app.limiting import admission, configured
+from app.model_names import NameWatch
 from app.observing import Observed, show
 from app.recording import ledger_of, recorder
 from app.routing import routing
@@ -161,6 +162,7 @@ class Platform:
             self.ledger.start()
         await self.jobs.begin()
         self._started = True
+        self.router.catalog.watch(NameWatch(self.router.catalog, lambda: self._loaded).look)
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
 
     @property

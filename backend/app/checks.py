@@ -11,10 +11,12 @@ from pydantic import ValidationError
 
 from app.core.integration_framework import IntegrationConfig, IntegrationError, Registry
 from app.enabled import FRONT_ENDS, integration_configs
+from app.inference.globs import glob
 from app.integrations.builtin import BUILTIN
 from app.settings import ConfigError, LoadedSettings, Problem, Settings, check_exposure
-from app.settings.origins import FieldPath, written
-from app.settings.problems import as_written, problems_of, suggestion
+from app.settings.names import mentioned
+from app.settings.origins import FieldPath
+from app.settings.problems import as_written, close_to, problem_at, problems_of, suggestion
 
 IMPORT_SECONDS = 30.0
 
@@ -73,6 +75,25 @@ def _strangers(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> 
     yield from _missing_stores(loaded, {each.effective_kind for each in configs if each.enabled})
 
 
+def doubts(loaded: LoadedSettings) -> Iterator[Problem]:
+    """Names of models that may lead nowhere. Only integrations that run can tell (app.model_names)."""
+    settings = loaded.settings
+    enabled = {config.name: config.enabled for config in integration_configs(settings)}
+    own = [*settings.models, *settings.aliases]
+    for alias in settings.aliases:
+        if alias in settings.models:
+            yield problem_at(loaded.layer, ("aliases", alias), "is hidden by the model of the same name")
+    for path, name in mentioned(settings):
+        integration = name.partition("/")[0]
+        if any(glob(each).fullmatch(name) for each in own):
+            continue
+        if not enabled.get(integration, True):
+            yield problem_at(loaded.layer, path, f"the integration {integration!r} is disabled")
+        elif integration not in enabled and (close := close_to(name, own, cutoff=0.8)):
+            message = f"no model {name!r} is configured: an integration must have it; did you mean {close!r}?"
+            yield problem_at(loaded.layer, path, message)
+
+
 def _missing_stores(loaded: LoadedSettings, enabled: Container[str]) -> Iterator[Problem]:
     """`enabled`: kinds of integrations."""
     wanted = {"cache": loaded.settings.cache.store, "idempotency": loaded.settings.idempotency.store}
@@ -81,20 +102,11 @@ def _missing_stores(loaded: LoadedSettings, enabled: Container[str]) -> Iterator
             path: FieldPath = (section, "store")
             message = f"no integration of the kind '{kind}' is enabled"
             hint = ": set REDIS_URL" if kind == "redis" else ""
-            yield Problem(_where(loaded, path), written(path), message + hint)
+            yield problem_at(loaded.layer, path, message + hint)
 
 
 def _stranger(loaded: LoadedSettings, path: FieldPath, name: str, known: Sequence[str]) -> Problem:
-    return Problem(
-        _where(loaded, path), written(path), f"no integration {name!r}{suggestion(name, known, 'integrations')}"
-    )
-
-
-def _where(loaded: LoadedSettings, path: FieldPath) -> str:
-    """The nearest place that someone wrote; nothing for an integration that nobody wrote."""
-    while len(path) > 1 and path not in loaded.layer.origins:
-        path = path[:-1]
-    return loaded.layer.origins[path].where if len(path) > 1 else ""
+    return problem_at(loaded.layer, path, f"no integration {name!r}{suggestion(name, known, 'integrations')}")
 
 
 async def _faults(loaded: LoadedSettings, configs: Sequence[IntegrationConfig]) -> list[Problem]:
@@ -113,11 +125,7 @@ async def _faults_of(loaded: LoadedSettings, config: IntegrationConfig, registry
     except ValidationError as error:
         return problems_of(error, loaded.layer, integration.settings_model, (*path, "settings"))
     except TimeoutError:
-        return [_fault(loaded, path, f"its import took longer than {IMPORT_SECONDS:g} s")]
+        return [problem_at(loaded.layer, path, f"its import took longer than {IMPORT_SECONDS:g} s")]
     except IntegrationError as error:
-        return [_fault(loaded, path, str(error))]
+        return [problem_at(loaded.layer, path, str(error))]
     return []
-
-
-def _fault(loaded: LoadedSettings, path: FieldPath, message: str) -> Problem:
-    return Problem(_where(loaded, path), written(path), message)

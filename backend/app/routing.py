@@ -8,6 +8,7 @@ from app.inference.price_list import PriceList
 from app.inference.routes import ConfiguredModel, Route, Routing
 from app.integrations.model_platforms.openai_compatible.catalogue import SERVERS
 from app.settings import ModelSettings, Settings, TargetSettings
+from app.settings.names import way_of
 from app.settings.prices import PriceSettings
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ def routing(settings: Settings) -> Routing:
     )
     return Routing(
         models={name: _model(model, default) for name, model in settings.models.items()},
-        aliases=settings.aliases,
+        aliases={alias: way_of(alias, settings.aliases, settings.models)[-1] for alias in settings.aliases},
         policy=RoutingPolicy(
             default=default,
             breaker=BreakerPolicy(

@@ -22,13 +22,13 @@ def check(config: ConfigOption = None, output: OutputOption = Output.TABLE) -> N
     """Check the file, the environment and each integration's settings, without starting anything."""
     import asyncio
 
-    from app.checks import problems_with
+    from app.checks import doubts, problems_with
     from app.settings import ConfigError, load_settings
 
     try:
         loaded = load_settings(config, os.environ, {})
         problems = asyncio.run(problems_with(loaded))
-        warnings = loaded.warnings
+        warnings = (*loaded.warnings, *map(str, doubts(loaded)))
     except ConfigError as error:
         problems, warnings = list(error.problems), error.warnings
     if output is Output.JSON:

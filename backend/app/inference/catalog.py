@@ -68,6 +68,16 @@ class Catalog:
         """Every public model: configured ones first, then each integration's own."""
         return tuple(self._entries.values())
 
+    @property
+    def complete(self) -> bool:
+        """Whether every integration tells its models now: a name that none has is nobody's then. One that takes
+        names which it does not list may not have been asked for its list yet.
+        """
+        return all(
+            source.serving and (self._infos[name] or not source.source.accepts_unlisted)
+            for name, source in self._sources.items()
+        )
+
     def lists(self, name: str) -> bool:
         """Whether it is a name of its own, which nobody made up."""
         return name in self._entries or name in self._other_names

@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from app.settings.origins import FieldPath, Layer, written
 from app.settings.redaction import is_secret
+from app.settings.section import FaultBelow
 
 _SHOWN_CHARACTERS = 60
 
@@ -90,6 +91,9 @@ def problems_of(
 
 def _problem(detail: ErrorDetails, layer: Layer, schema: type[BaseModel], base: FieldPath) -> Problem:
     inner = tuple(part for part in detail["loc"] if part != "[key]")
+    fault = detail.get("ctx", {}).get("error")
+    if isinstance(fault, FaultBelow):
+        inner += fault.path
     path = as_written(base + inner, layer)
     place = _nearest(path, layer)
     origin = layer.origins.get(place)
@@ -99,6 +103,13 @@ def _problem(detail: ErrorDetails, layer: Layer, schema: type[BaseModel], base: 
         shown = place if not unknown else shown
     message = _unknown(inner, schema) if unknown else _sentence(detail) + _got(detail, path, layer)
     return Problem(origin.where if origin else "", written(shown), message)
+
+
+def problem_at(layer: Layer, path: FieldPath, message: str) -> Problem:
+    """At the nearest place that someone wrote; nowhere for what nobody did."""
+    shown = as_written(path, layer)
+    place = _nearest(shown, layer)
+    return Problem(layer.origins[place].where if len(place) > 1 else "", written(shown), message)
 
 
 def as_written(path: FieldPath, layer: Layer) -> FieldPath:
@@ -141,6 +152,8 @@ def _got(detail: ErrorDetails, path: FieldPath, layer: Layer) -> str:
     value = detail["input"]
     if detail["type"] == "missing" or is_secret(path) or path in layer.secrets:
         return ""
+    if detail["type"] == "value_error" and isinstance(value, dict):
+        return ""  # it is told what is wrong in there
     if detail["type"] in {"dict_type", "model_type", "tuple_type", "list_type"}:
         return f" (got {_kind(value)})"
     if isinstance(value, bool | int | float):
@@ -166,11 +179,15 @@ def _unknown(path: FieldPath, schema: type[BaseModel]) -> str:
     return f"unknown field {name!r}" + suggestion(name, _fields_at(schema, path[:-1]))
 
 
+def close_to(name: str, known: Sequence[str], cutoff: float = 0.6) -> str | None:
+    """The name that was meant, if one is that close."""
+    return next(iter(difflib.get_close_matches(name.lower(), known, n=1, cutoff=cutoff)), None)
+
+
 def suggestion(name: str, known: Sequence[str], kinds: str = "fields") -> str:
     """What to add to "unknown …": the name that was meant, or those there are when none is close."""
-    close = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    if close:
-        return f"; did you mean {close[0]!r}?"
+    if close := close_to(name, known):
+        return f"; did you mean {close!r}?"
     return f"; the {kinds} are {', '.join(known)}" if known else ""
 
 

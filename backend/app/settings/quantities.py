@@ -40,6 +40,10 @@ def _seconds(value: object) -> object:
     return scaled
 
 
+def is_time(text: str) -> bool:
+    return _scaled(text, _TIME_UNITS) is not None
+
+
 def _whole(value: object) -> object:
     return _no_switch(value, "an integer")
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from app.settings.quantities import Bytes, Names, Seconds, Whole
+from app.settings.quantities import Bytes, Names, Seconds, Whole, is_time
 from app.settings.section import Section
 
 Strategy = Literal[
@@ -90,7 +90,11 @@ class ModelCache(Section):
     def _from_short(cls, value: object) -> object:
         if value is True:
             return {}
-        return value if isinstance(value, dict | ModelCache) else {"ttl": value}
+        if isinstance(value, dict | ModelCache):
+            return value
+        if not (isinstance(value, int | float) or (isinstance(value, str) and is_time(value))):
+            raise ValueError("must be true, false, or how long answers are kept, such as 10m")
+        return {"ttl": value}
 
 
 def _several(value: object) -> object:
@@ -185,6 +189,16 @@ class RoutingSettings(Section):
 
 class CacheSettings(Section):
     """Where answers are kept of the models that have `cache` on."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_switch(cls, value: object) -> object:
+        if isinstance(value, dict | CacheSettings):
+            return value
+        raise ValueError(
+            "says where answers are kept (store, max_bytes); "
+            "which models' answers are is said by models.<name>.cache: true"
+        )
 
     store: Literal["memory", "redis"] = Field(
         default="memory", description="`redis` is shared by all processes and needs REDIS_URL."

@@ -13,10 +13,12 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_va
 
 from app.settings.auth import AuthSettings
 from app.settings.idempotency import IdempotencySettings
+from app.settings.names import way_of
 from app.settings.prices import PriceSettings
+from app.settings.problems import suggestion
 from app.settings.quantities import Bytes, Names, Seconds, Whole, listed
 from app.settings.routing import CacheSettings, ModelSettings, RoutingSettings
-from app.settings.section import Section
+from app.settings.section import FaultBelow, Section
 from app.settings.tiers import BudgetSettings, TierName, TierSettings
 from app.settings.usage import UsageSettings
 
@@ -206,11 +208,20 @@ class Settings(Section):
     def _spending_is_known(self) -> "Settings":
         database = self.integrations.get("database")
         if self.budgets and (not self.usage.enabled or (database is not None and not database.enabled)):
-            raise ValueError("budgets: need usage.enabled and the database, which tell what was spent")
+            raise FaultBelow(("budgets",), "need usage.enabled and the database, which tell what was spent")
         return self
 
     @model_validator(mode="after")
     def _default_is_there(self) -> "Settings":
         if self.default_tier is not None and self.default_tier not in self.tiers:
-            raise ValueError(f"default_tier: no tier {self.default_tier!r}")
+            known = suggestion(self.default_tier, list(self.tiers), "tiers")
+            raise FaultBelow(("default_tier",), f"no tier {self.default_tier!r}{known}")
+        return self
+
+    @model_validator(mode="after")
+    def _aliases_lead_somewhere(self) -> "Settings":
+        for alias in self.aliases:
+            way = way_of(alias, self.aliases, self.models)
+            if way[-1] in way[:-1]:
+                raise FaultBelow(("aliases", alias), f"goes in a circle: {' -> '.join(way)}")
         return self

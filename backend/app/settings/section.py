@@ -14,6 +14,14 @@ def _without_nulls(value: Any) -> Any:
     return value
 
 
+class FaultBelow(ValueError):
+    """What a section finds wrong with one of its fields when it looks at several together. `path`: from there."""
+
+    def __init__(self, path: tuple[str | int, ...], message: str) -> None:
+        super().__init__(message)
+        self.path = path
+
+
 class Section(BaseModel):
     model_config = _STRICT
 

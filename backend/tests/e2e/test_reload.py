@@ -159,6 +159,21 @@ async def over(integration: BaseIntegration) -> bool:
     return integration._upstream is None
 
 
+async def test_names_that_lead_nowhere_are_told_at_the_start_and_at_a_reload(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with whole_platform(tmp_path, key=None, aliases={"lost": "nothing"}) as whole:
+        await becomes(lambda: is_told(caplog, "aliases.lost: no integration has a model 'nothing'"))
+        file = tmp_path / "whole.yaml"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "routing": {"fallbacks": ["nobody"]}}))
+        assert (await post(whole.port, "/admin/reload", {})).status == 200
+        await becomes(lambda: is_told(caplog, "routing.fallbacks[0]: no integration has a model 'nobody'"))
+
+
+async def is_told(caplog: pytest.LogCaptureFixture, line: str) -> bool:
+    return any(line in message for message in caplog.messages)
+
+
 async def test_a_bad_configuration_is_refused_and_the_old_one_goes_on(tmp_path: Path) -> None:
     async with echo_peer() as peer:
         configure(tmp_path, peer, "good")

@@ -94,6 +94,40 @@ def test_check_warns(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+NAMES = """\
+integrations:
+  ollama: {enabled: false}
+models:
+  fast: custom_models/demo
+  "gpt-*": custom_models/demo
+  slow:
+    targets: custom_models/demo
+    fallbacks: [fast, fasst, gpt-5, anything, custom_models/other, org/name]
+    context_fallbacks: ollama/big
+aliases:
+  quick: fast
+  fast: demo
+  odd: ollama/x
+routing: {fallbacks: [sloww]}
+"""
+
+
+def test_check_warns_of_names_that_may_lead_nowhere() -> None:
+    write(NAMES)
+    code, _, told = run("check")
+    missing = "is configured: an integration must have it; did you mean"
+    assert (code, sorted(told.splitlines())) == (
+        0,
+        [
+            "warning: llm-platform.yaml:12: aliases.fast: is hidden by the model of the same name",
+            "warning: llm-platform.yaml:13: aliases.odd: the integration 'ollama' is disabled",
+            f"warning: llm-platform.yaml:14: routing.fallbacks[0]: no model 'sloww' {missing} 'slow'?",
+            f"warning: llm-platform.yaml:8: models.slow.fallbacks[1]: no model 'fasst' {missing} 'fast'?",
+            "warning: llm-platform.yaml:9: models.slow.context_fallbacks[0]: the integration 'ollama' is disabled",
+        ],
+    )
+
+
 def test_explain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LLM_PLATFORM_API_KEY", CANARY)
     write("server:\n  port: 9\nmodels:\n  fast: [a/b, {target: c/d, weight: 2}]")

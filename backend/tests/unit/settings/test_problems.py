@@ -115,6 +115,34 @@ CASES = [
     ("<<: 5", [f"{NAME}:1: '<<' must name a mapping, or a list of them"]),
     ("a: " + "[" * 40 + "]" * 40, [f"{NAME}:1: is nested deeper than 32 levels"]),
     (
+        "log_level: info\ntiers: {free: {}}\ndefault_tier: fre",
+        [f"{NAME}:3: default_tier: no tier 'fre'; did you mean 'free'?"],
+    ),
+    ("log_level: info\ndefault_tier: unknown", [f"{NAME}:2: default_tier: no tier 'unknown'"]),
+    (
+        "usage: {enabled: false}\nbudgets:\n  all: {usd: 1}",
+        [f"{NAME}:2: budgets: need usage.enabled and the database, which tell what was spent"],
+    ),
+    ("budgets:\n  a: {usd: 1, key: x, team: y}", [f"{NAME}:2: budgets.a: must name one of key, team and each"]),
+    (
+        "aliases:\n  x: demo\n  a: b\n  b: c\n  c: a",
+        [f"{NAME}:3: aliases.a: goes in a circle: a -> b -> c -> a"],
+    ),
+    (
+        "models: {fast: {targets: a/b, cache: maybe}}",
+        [
+            f"{NAME}:1: models.fast.cache: must be true, false, or how long answers are kept, such as 10m "
+            "(got 'maybe')"
+        ],
+    ),
+    (
+        "cache: maybe",
+        [
+            f"{NAME}:1: cache: says where answers are kept (store, max_bytes); "
+            "which models' answers are is said by models.<name>.cache: true (got 'maybe')"
+        ],
+    ),
+    (
         "server:\n  port: x\nlimits:\n  json_depth: 0\ntimeouts:\n  idl: 3",
         [
             f"{NAME}:2: server.port: must be an integer (got 'x')",
