@@ -48,6 +48,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         "health_check_interval": 5.0,
         "retry_config": {"max_backoff": 4.0},
     },
+    "opentelemetry": {"type": IntegrationType.MONITORING, "health_check_interval": 15.0},
 }
 
 

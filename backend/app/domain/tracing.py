@@ -19,12 +19,15 @@ _STATE = re.compile(r"[ -~\t]{1,512}")
 
 
 class Told(msgspec.Struct, eq=False):
-    """What is known of a call that is recorded beside its EndedCall. `request` decodes what was asked; `id`,
-    `model` and `reasons` are the answer's own; `text`: its first `most` characters.
+    """What is known of a call that is recorded beside its EndedCall. `request` gives what was asked, None where
+    that can't be told; `route` as Call has it. `answered`: an answer began. `id`, `model` and `reasons` are the
+    answer's own; `text`: its first `most` characters. `error`: what ended it.
     """
 
     request: Callable[[], Any]
     route: str = ""
+    answered: bool = False
+    error: BaseException | None = None
     id: str | None = None
     model: str | None = None
     reasons: list[str] = msgspec.field(default_factory=list)
@@ -89,7 +92,13 @@ def new_span() -> str:
 
 @runtime_checkable
 class Tracer(Protocol):
-    """Decides of each call whether it is recorded. Its spans are made when it is over, from the EndedCall."""
+    """Decides of each call whether it is recorded. Its spans are made when it is over, from the EndedCall.
+
+    `content`: how many characters of what is said it wants to know, 0 for none.
+    """
+
+    @property
+    def content(self) -> int: ...
 
     def begin(self, trace: Trace | None) -> Trace:
         """`trace`: what the caller sent. Of one that is recorded `span` is set. It takes microseconds."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 
 _PLATFORMS = "app.integrations.model_platforms"
+_MONITORING = "app.integrations.monitoring"
 
 BUILTIN: Mapping[str, str] = {
     "anthropic": f"{_PLATFORMS}.anthropic.integration:AnthropicIntegration",
@@ -16,7 +17,8 @@ BUILTIN: Mapping[str, str] = {
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "redis": "app.integrations.storage.redis.integration:RedisIntegration",
-    "prometheus": "app.integrations.monitoring.prometheus.integration:PrometheusIntegration",
+    "prometheus": f"{_MONITORING}.prometheus.integration:PrometheusIntegration",
+    "opentelemetry": f"{_MONITORING}.opentelemetry.integration:OpenTelemetryIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **{
         kind: f"{_PLATFORMS}.openai_compatible.integration:"

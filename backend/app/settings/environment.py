@@ -30,6 +30,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "GRAPHQL_ENABLED": ("front_ends", "graphql"),
     "GRPC_ENABLED": ("front_ends", "grpc"),
     "WEBSOCKET_ENABLED": ("front_ends", "websocket"),
+    "OPENTELEMETRY_ENABLED": ("integrations", "opentelemetry", "enabled"),
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
     "HF_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
     "HUGGINGFACE_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),

@@ -13,6 +13,9 @@ from aiohttp import web
 
 Json = dict[str, Any]
 
+BROKEN = "broken"
+"""A model that is never up."""
+
 
 class EchoPeer:
     """`gather`: answers begin only when so many have arrived together. `hold`: waited for before the last word.
@@ -48,6 +51,8 @@ class EchoPeer:
             self.running -= 1
 
     async def _answer(self, request: web.Request, body: Json) -> web.StreamResponse:
+        if body["model"] == BROKEN:
+            return web.json_response({"error": {"message": "overloaded", "type": "server_error"}}, status=503)
         words: list[str] = body["messages"][-1]["content"].split(" ")
         if not body.get("stream"):
             if self.hold is not None:

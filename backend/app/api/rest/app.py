@@ -48,6 +48,7 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         dependencies=[Depends(admitted)],
     )
     app.state.api = context
+    context.manager.share(FastAPI, app)
     hot: dict[str, ASGIApp] = {path: _endpoint(path, dialect, context) for path, dialect in _dialects().items()}
     hot[responses.PATH] = responses.endpoint(context)
     app.router.routes.extend(
