@@ -1,6 +1,6 @@
 """Shows integrations what can be seen of the platform: what it is made of, and the figures behind its metrics."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from app.accounts.limits.admission import Admission
 from app.accounts.usage.schemas import NANOS
@@ -56,6 +56,14 @@ class Observed:
         for (integration, _), target in self._listed().items():
             found.setdefault(integration, []).append(target)
         return {integration: _offer(targets) for integration, targets in found.items()}
+
+    def unserved(self) -> Mapping[str, Sequence[str]]:
+        entries = self._catalog.current.entries()
+        return {
+            entry.name: [target.integration for target in entry.targets]
+            for entry in entries
+            if entry.targets and not entry.serving
+        }
 
     def active_calls(self) -> int:
         return self._tally.active

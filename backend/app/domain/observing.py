@@ -1,6 +1,6 @@
 """What can be seen of the platform from outside the path of requests. For metrics; nothing here waits."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -57,6 +57,10 @@ class Observable(Protocol):
 
     def offers(self) -> Mapping[str, OfferState]:
         """By integration."""
+        ...
+
+    def unserved(self) -> Mapping[str, Sequence[str]]:
+        """The models that can't be asked now, each with the integrations that would be."""
         ...
 
     def active_calls(self) -> int: ...

@@ -21,12 +21,13 @@ class EchoPeer:
     """`gather`: answers begin only when so many have arrived together. `hold`: waited for before the last word.
 
     `speaking` is set as soon as a first word is out; `running` counts the answers under way, `headers` holds those
-    of each question, their names in lower case.
+    of each question, their names in lower case. `broken`: it refuses every chat, as a server with a defect.
     """
 
     def __init__(self, *, gather: int = 1, hold: asyncio.Event | None = None) -> None:
         self.url = ""
         self.hold = hold
+        self.broken = False
         self.speaking = asyncio.Event()
         self.running = 0
         self.asked = 0
@@ -41,6 +42,8 @@ class EchoPeer:
         body: Json = await request.json()
         self.asked += 1
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
+        if self.broken:
+            return web.json_response({"error": {"message": "a defect", "type": "server_error"}}, status=500)
         self.running += 1
         try:
             if self.asked >= self._gather:

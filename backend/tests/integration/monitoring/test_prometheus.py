@@ -98,6 +98,8 @@ async def test_the_graph_and_the_targets_as_they_are(whole: Whole) -> None:
     states = found.values("llm_integration_state", "state", integration="gone", type="model_platform")
     assert states["retrying"] + states["initializing"] == 1
     assert found("llm_integration_dependency", **{"from": "waits", "to": "gone"}) == 1
+    assert found("llm_integration_blocked_by", integration="waits", cause="gone") == 1
+    assert found.values("llm_model_unserved", "cause", model="away") == {"gone": 1}
     assert found("llm_active_models", provider="peer") == 1
     assert found("llm_circuit_breaker_state", provider="peer", model="echo") == 0
     assert found("llm_target_slots", provider="peer", model="echo") == 3

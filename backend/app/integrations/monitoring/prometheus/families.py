@@ -163,6 +163,18 @@ INTEGRATION_STATE = _gauge(
 INTEGRATION_EDGE = _gauge(
     "llm_integration_dependency", "1 where one integration needs another.", "from", "to", across="max"
 )
+BLOCKED_BY = _gauge(
+    "llm_integration_blocked_by",
+    "1 where an integration waits for another one, and which one at the root of it is down (cause).",
+    *("integration", "cause"),
+    across="max",
+)
+UNSERVED = _gauge(
+    "llm_model_unserved",
+    "1 where a model can't be asked now, and which integration is the cause.",
+    *("model", "cause"),
+    across="max",
+)
 BUDGET_LIMIT = _gauge("llm_budget_limit_dollars", "What may be spent in its period.", "budget", across="max")
 BUDGET_USED = _gauge(
     "llm_budget_used_ratio", "Spent part of a budget, of whoever spent most of it.", "budget", across="max"

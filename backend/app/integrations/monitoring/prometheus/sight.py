@@ -1,12 +1,12 @@
 """What can be seen of the platform at the moment of a scrape, as each process sees it, and how several are one."""
 
 import platform as machine
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
 from app import __version__
-from app.core.integration_framework import IntegrationManager, IntegrationState
+from app.core.integration_framework import IntegrationManager, IntegrationState, IntegrationStatus
 from app.domain.observing import Observable
 from app.integrations.monitoring.prometheus import families
 from app.integrations.monitoring.prometheus.families import FAMILIES, Family
@@ -41,11 +41,33 @@ def of_this_process(manager: IntegrationManager, platform: Observable) -> Iterat
         if target.slots is not None:
             yield seen(families.QUEUE, target.waiting, *labels)
             yield seen(families.SLOTS, target.slots, *labels)
-    yield from _graph(manager)
+    statuses = manager.status()
+    yield from _graph(statuses)
+    causes = root_causes(statuses)
+    for name, cause in causes.items():
+        if cause != name:
+            yield seen(families.BLOCKED_BY, 1, name, cause)
+    for model, integrations in platform.unserved().items():
+        name = next((each for each in integrations if each in causes), integrations[0])
+        yield seen(families.UNSERVED, 1, model, causes.get(name, name))
 
 
-def _graph(manager: IntegrationManager) -> Iterator[Seen]:
-    for status in manager.status():
+def root_causes(statuses: Iterable[IntegrationStatus]) -> dict[str, str]:
+    """Of each integration that should serve and does not: the one below all that it waits for, or itself."""
+    down = {each.name: each for each in statuses if not each.state.serves}
+    return {name: _root(name, down) for name, each in down.items() if each.state is not IntegrationState.DISABLED}
+
+
+def _root(name: str, down: Mapping[str, IntegrationStatus]) -> str:
+    passed = {name}
+    while below := [each for each in down[name].dependencies if each in down and each not in passed]:
+        name = below[0]
+        passed.add(name)
+    return name
+
+
+def _graph(statuses: Iterable[IntegrationStatus]) -> Iterator[Seen]:
+    for status in statuses:
         if status.state is IntegrationState.DISABLED:
             continue
         for state in IntegrationState:

@@ -1,6 +1,6 @@
 """A platform to be looked at, which knows a few names."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from app.domain.observing import BudgetState, OfferState, TargetState
 
@@ -22,6 +22,9 @@ class Platform:
         return ()
 
     def offers(self) -> Mapping[str, OfferState]:
+        return {}
+
+    def unserved(self) -> Mapping[str, Sequence[str]]:
         return {}
 
     def active_calls(self) -> int:
