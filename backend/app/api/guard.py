@@ -1,6 +1,7 @@
 """Who may knock at all, before any key is looked at: this machine's own names, and pages of listed origins."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from starlette.types import Scope
@@ -69,6 +70,7 @@ def _is_here(client: tuple[str, int] | None) -> bool:
     return client is None or not client[0] or client[0].startswith(("127.", "::ffff:127.")) or client[0] == "::1"
 
 
+@lru_cache(maxsize=256)
 def _is_loopback(url: str) -> bool:
     try:
         name = urlsplit(url).hostname or ""

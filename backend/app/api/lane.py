@@ -44,20 +44,15 @@ class Lane:
         cycle = self._cycle
         if cycle.disconnected:
             return
-        parts = [STATUS_LINE[status]]
-        for name, value in cycle.default_headers:
-            parts += (name, b": ", value, b"\r\n")
-        for name, value in headers:
-            if name == b"connection":
-                cycle.keep_alive = False
-            else:
-                parts += (name, b": ", value, b"\r\n")
-        if not cycle.keep_alive:
-            parts.append(b"connection: close\r\n")
-        parts += (b"content-length: %d\r\n\r\n" % len(body), body)
+        if (b"connection", b"close") in headers:
+            cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            headers = [*headers, (b"connection", b"close")]
+        lines = b"".join([b"%b: %b\r\n" % field for field in (*cycle.default_headers, *headers)])
+        head = b"%b%bcontent-length: %d\r\n\r\n" % (STATUS_LINE[status], lines, len(body))
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
-        cycle.transport.write(b"".join(parts))
+        cycle.transport.write(head + body)
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()

@@ -5,26 +5,41 @@ https://platform.claude.com/docs/en/api/rate-limits#response-headers
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from app.domain.limits import Standing, Unit
 
 Headers = list[tuple[bytes, bytes]]
 
 _TOKENS: tuple[Unit, ...] = ("tokens", "input_tokens", "output_tokens")
+_OPENAI: Mapping[str, tuple[bytes, bytes, bytes]] = {
+    kind: (
+        f"x-ratelimit-limit-{kind}".encode(),
+        f"x-ratelimit-remaining-{kind}".encode(),
+        f"x-ratelimit-reset-{kind}".encode(),
+    )
+    for kind in ("requests", "tokens")
+}
+_KINDS: Mapping[Unit, str] = {"requests": "requests", **dict.fromkeys(_TOKENS, "tokens")}
 
 
 def openai_headers(standings: Sequence[Standing]) -> Headers:
     """Of several limits of one kind the one that is nearest to being reached."""
+    nearest: dict[str, Standing] = {}
+    for standing in standings:
+        kind = _KINDS.get(standing.rate.unit)
+        if kind is not None and (kind not in nearest or _share(standing) < _share(nearest[kind])):
+            nearest[kind] = standing
     headers: Headers = []
-    for kind, units in ((b"requests", ("requests",)), (b"tokens", _TOKENS)):
-        if (standing := _nearest(standings, units)) is not None:
-            headers += [
-                (b"x-ratelimit-limit-" + kind, b"%d" % standing.rate.limit),
-                (b"x-ratelimit-remaining-" + kind, b"%d" % standing.remaining),
-                (b"x-ratelimit-reset-" + kind, _duration(standing.reset).encode()),
-            ]
+    for kind, standing in nearest.items():
+        limit, remaining, reset = _OPENAI[kind]
+        headers += (
+            (limit, b"%d" % standing.rate.limit),
+            (remaining, b"%d" % standing.remaining),
+            (reset, _duration(standing.reset)),
+        )
     return headers
 
 
@@ -53,15 +68,23 @@ def metadata(standings: Sequence[Standing]) -> tuple[tuple[str, str], ...]:
 
 def _nearest(standings: Sequence[Standing], units: Sequence[str]) -> Standing | None:
     found = [standing for standing in standings if standing.rate.unit in units]
-    return min(found, key=lambda each: each.remaining / each.rate.limit, default=None)
+    return min(found, key=_share, default=None)
 
 
-def _duration(seconds: float) -> str:
+def _share(standing: Standing) -> float:
+    """What is left, as a part of all."""
+    return standing.remaining / standing.rate.limit
+
+
+def _duration(seconds: float) -> bytes:
     """As Go writes it: 850ms, 12.5s, 6m0s, 1h0m30s."""
-    if seconds < 1:
-        return f"{round(seconds * 1000)}ms"
-    hours, rest = divmod(round(seconds, 1), 3600)
+    return b"%dms" % round(seconds * 1000) if seconds < 1 else _whole(round(seconds, 1))
+
+
+@lru_cache(maxsize=4096)
+def _whole(seconds: float) -> bytes:
+    hours, rest = divmod(seconds, 3600)
     minutes, rest = divmod(rest, 60)
     text = f"{hours:.0f}h" if hours else ""
     text += f"{minutes:.0f}m" if hours or minutes else ""
-    return f"{text}{rest:.3g}s"
+    return f"{text}{rest:.3g}s".encode()

@@ -1,7 +1,7 @@
 """What a caller may use in a time, and what is left of it."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
 import msgspec
 
@@ -10,6 +10,10 @@ from app.domain.principal import Principal
 from app.domain.usage import Usage
 
 Unit = Literal["requests", "tokens", "input_tokens", "output_tokens", "concurrent"]
+UNITS: tuple[Unit, ...] = get_args(Unit)
+
+Amounts = tuple[int, int, int, int, int]
+"""How much of each unit, in the order of UNITS."""
 
 
 class Rate(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +72,7 @@ class BudgetReached(msgspec.Struct, frozen=True, kw_only=True):
     whole: bool
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class Standing(msgspec.Struct, frozen=True, gc=False):
     """How a caller stands with one rate: `remaining` of it, `reset` in seconds until all of it is there again."""
 
     rate: Rate
@@ -95,25 +99,23 @@ class Estimate(msgspec.Struct, frozen=True):
     input_tokens: int
     output_tokens: int
 
+    @property
+    def amounts(self) -> Amounts:
+        return 1, self.input_tokens + self.output_tokens, self.input_tokens, self.output_tokens, 1
+
     def of(self, unit: Unit) -> int:
-        match unit:
-            case "tokens":
-                return self.input_tokens + self.output_tokens
-            case "input_tokens":
-                return self.input_tokens
-            case "output_tokens":
-                return self.output_tokens
-            case _:
-                return 1
+        return self.amounts[UNITS.index(unit)]
 
 
-def used(usage: Usage | None, unit: Unit) -> int:
-    """How much of `unit` a call used that is over. A request stays one, whatever became of it."""
-    if unit == "requests":
-        return 1
-    if usage is None or unit == "concurrent":
-        return 0
-    return Estimate(usage.input_tokens, usage.output_tokens).of(unit)
+_NOTHING: Amounts = (1, 0, 0, 0, 0)
+
+
+def used(usage: Usage | None) -> Amounts:
+    """What a call used that is over. A request stays one, whatever became of it."""
+    if usage is None:
+        return _NOTHING
+    read, written = usage.input_tokens, usage.output_tokens
+    return 1, read + written, read, written, 0
 
 
 class Admission(Protocol):

@@ -91,7 +91,11 @@ def _text(text: str | tuple[int, ...]) -> int:
 
 def _largest(*values: Any) -> int:
     """Of those that are numbers; 0 where none is one."""
-    return max((value for value in values if type(value) is int and value > 0), default=0)
+    largest = 0
+    for value in values:
+        if type(value) is int and value > largest:
+            largest = value
+    return largest
 
 
 def _prompts(prompt: Any) -> int:

@@ -13,7 +13,7 @@ from app.accounts.limits.settling import UNKNOWN, Change, Settling
 from app.accounts.limits.window import STEPS
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import RateLimited, UpstreamError, UpstreamTimeout, UpstreamUnavailable
-from app.domain.limits import Estimate, Rate, Reservation, Standing, used
+from app.domain.limits import UNITS, Estimate, Rate, Reservation, Standing, used
 from app.domain.ports import ScriptRunner
 from app.domain.usage import Usage
 
@@ -71,11 +71,12 @@ class SharedLimits:
 
     def settle(self, call: str, parts: Sequence[_Part], usage: Usage | None) -> None:
         """Nobody waits for it. What can't be told now is told later."""
+        spent = used(usage)
         for rate, key, amount, step in parts:
             if rate.unit == "concurrent":
                 self._leases.let_go(key, call)
                 self._settling.add(Change(key, call, "", 0))
-            elif difference := used(usage, rate.unit) - amount:
+            elif difference := spent[UNITS.index(rate.unit)] - amount:
                 self._settling.add(Change(key, call, str(step), difference))
 
     async def close(self) -> None:

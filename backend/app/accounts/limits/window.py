@@ -23,8 +23,10 @@ class SlidingWindow:
         self._steps: deque[list[int]] = deque()
 
     def remaining(self, now: float) -> int:
-        self._expire(now)
-        return max(0, self.limit - self._total)
+        if now >= self._changes_at:
+            self._expire(now)
+        left = self.limit - self._total
+        return left if left > 0 else 0
 
     def fits(self, amount: int, now: float) -> bool:
         """Whether `amount` more may be counted. What is larger than the limit itself fits an empty window only,
@@ -33,21 +35,33 @@ class SlidingWindow:
         self._expire(now)
         return self._total + min(amount, self.limit) <= self.limit
 
+    def take(self, amount: int, now: float) -> int | None:
+        """As `add`, if it fits; else None."""
+        if now >= self._changes_at:
+            self._expire(now)
+        if self._total + amount > self.limit and not self.fits(amount, now):
+            return None
+        return self.add(amount, now)
+
     def add(self, amount: int, now: float) -> int:
         """Count it. Returns the step that it stands in, for `correct`."""
-        self._expire(now)
-        step = self._step(now)
-        if not self._steps or self._steps[-1][0] != step:
-            self._steps.append([step, 0])
-            self._changes_at = self._falls_out(self._steps[0][0])
-        self._steps[-1][1] += amount
+        if now >= self._changes_at:
+            self._expire(now)
+        step = int(now * STEPS // self.window)
+        steps = self._steps
+        if steps and steps[-1][0] == step:
+            steps[-1][1] += amount
+        else:
+            steps.append([step, amount])
+            self._changes_at = self._falls_out(steps[0][0])
         self._total += amount
         return step
 
     def correct(self, step: int, amount: int, now: float) -> None:
         """Count `amount` more (or, below zero, less) where it was counted first, unless that has fallen out."""
-        self._expire(now)
-        for each in self._steps:
+        if now >= self._changes_at:
+            self._expire(now)
+        for each in reversed(self._steps):  # most calls are over soon
             if each[0] == step:
                 each[1] += amount
                 self._total += amount
@@ -78,8 +92,11 @@ class SlidingWindow:
 
     def reset_in(self, now: float) -> float:
         """Seconds until all of it is there again."""
-        self._expire(now)
-        return self._falls_out(self._steps[-1][0]) - now if self._total and self._steps else 0.0
+        if now >= self._changes_at:
+            self._expire(now)
+        if not self._total or not self._steps:
+            return 0.0
+        return (self._steps[-1][0] + STEPS + 1) * self.window / STEPS - now
 
     def _step(self, now: float) -> int:
         return int(now * STEPS // self.window)

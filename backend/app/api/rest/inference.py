@@ -38,9 +38,10 @@ from app.api.limit_headers import openai_headers
 from app.api.policy import ApiPolicy
 from app.api.rest.sse import COMMENT, EventStreamResponse
 from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError, RateLimited
-from app.domain.events import EventStream, Opaque, StreamEvent
+from app.domain.events import EventStream, Opaque
 from app.domain.exchange import Encoded
 from app.domain.limits import Standing
+from app.domain.whole import Whole
 from app.inference.call import Call, Operation
 from app.wire.json_limits import check_depth
 
@@ -216,13 +217,9 @@ class _Answer:
     async def _whole(self, call: Call, head: Head, open_call: OpenCall) -> None:
         stream = await open_call(call)
         async with aclosing(stream):
-            first = await anext(stream)
-            if type(first) is Opaque:
-                body = first.data
-                async for _ in stream:
-                    pass
-            else:
-                body = await self._dialect.fold(head, _Rejoined(first, stream))
+            events = stream.events if type(stream) is Whole else [event async for event in stream]
+        first = events[0]
+        body = first.data if type(first) is Opaque else await self._dialect.fold(head, Whole(events))
         await self._respond(200, body, self._headers(call))
 
     async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
@@ -277,23 +274,3 @@ class _Answer:
             if call.cache_status == "replayed":
                 headers.append(REPLAYED)
         return headers + self._dialect.limit_headers(call.standings) if call.standings else headers
-
-
-class _Rejoined:
-    """A stream whose first event was taken off to look at it."""
-
-    def __init__(self, first: StreamEvent, rest: EventStream) -> None:
-        self._first: StreamEvent | None = first
-        self._rest = rest
-
-    def __aiter__(self) -> "_Rejoined":
-        return self
-
-    async def __anext__(self) -> StreamEvent:
-        if self._first is not None:
-            first, self._first = self._first, None
-            return first
-        return await self._rest.__anext__()
-
-    async def aclose(self) -> None:
-        await self._rest.aclose()

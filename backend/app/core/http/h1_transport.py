@@ -14,7 +14,7 @@ from app.core.http.h1_pool import Pool
 from app.core.http.h1_response import H1Response
 from app.core.http.tls import ClientTls
 from app.core.http.transport import OutboundRequest, TransportSettings
-from app.core.http.upstream import Headers, Upstream, check_target
+from app.core.http.upstream import Upstream, check_target, field_lines
 from app.domain.errors import PlatformError
 
 _READ_BUFFER = 64 * 1024
@@ -31,8 +31,9 @@ class H1Transport:
         self._tls = ClientTls(upstream.name, settings) if upstream.tls else None
         self._pool = Pool(settings.max_idle_connections, settings.keep_alive)
         self._reading = memoryview(bytearray(_READ_BUFFER))
-        self._fixed = _field_lines(upstream.headers)
+        self._fixed = field_lines(upstream.headers)
         self._start_line = functools.lru_cache(maxsize=256)(self._make_start_line)
+        self._fixed_beside = functools.lru_cache(maxsize=256)(self._make_fixed)
 
     def __repr__(self) -> str:
         return f"H1Transport({self.name!r})"
@@ -63,10 +64,7 @@ class H1Transport:
     def _head(self, request: OutboundRequest) -> bytes:
         fixed = self._fixed
         if request.headers:
-            kept = self._upstream.fixed_beside(request.headers)
-            if kept is not self._upstream.headers:
-                fixed = _field_lines(kept)
-            fixed += _field_lines(request.headers)
+            fixed = self._fixed_beside(*[name for name, _ in request.headers]) + field_lines(request.headers)
         start = self._start_line(request.method, request.path)
         if request.body is None and request.method not in _BODY_METHODS:
             return b"%b%b\r\n" % (start, fixed)
@@ -79,6 +77,10 @@ class H1Transport:
         if not target.startswith("/"):
             target = "/" + target
         return f"{method} {target} HTTP/1.1\r\nhost: {self._upstream.authority}\r\n".encode("ascii")
+
+    def _make_fixed(self, *names: str) -> bytes:
+        """What is sent beside a request's own headers of these names."""
+        return field_lines(self._upstream.fixed_beside(tuple((name, "") for name in names)))
 
     async def _connect(self, loop: asyncio.AbstractEventLoop, first_byte_timeout: float | None) -> H1Connection:
         limit = min(self._connect_timeout, first_byte_timeout or self._connect_timeout)
@@ -122,7 +124,3 @@ async def _exchange(
             response.close()
             raise
     return response
-
-
-def _field_lines(fields: Headers) -> bytes:
-    return "".join([f"{name}: {value}\r\n" for name, value in fields]).encode("ascii")

@@ -19,6 +19,7 @@ _METHOD = re.compile(r"[A-Z]{1,20}")
 _PATH = re.compile(r"(?:[/?][!\"$-~]*)?")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~]*")
+_LINES = re.compile(r"[\t\r\n -~]*")
 _FRAMING = frozenset({"connection", "content-length", "expect", "host", "te", "transfer-encoding", "upgrade"})
 
 
@@ -106,3 +107,11 @@ def check_headers(headers: Iterable[tuple[str, str]]) -> None:
             raise InvalidRequest(f"The header '{name}' is the transport's own.")
         if not _VALUE.fullmatch(value):
             raise InvalidRequest(f"The value of the header '{name}' holds forbidden characters.")
+
+
+def field_lines(headers: Headers) -> bytes:
+    """As they stand on the wire. Raises InvalidRequest as `check_headers` does, but for what names may be."""
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or not _LINES.fullmatch(lines):
+        check_headers(headers)
+    return lines.encode("ascii")

@@ -14,6 +14,7 @@ from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamErro
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
 from app.domain.token_estimate import BYTES_PER_TOKEN
 from app.domain.usage import Usage
+from app.domain.whole import Whole
 from app.inference.call import Attempt, Call, Considered, PromptSize
 from app.inference.policy import ModelPolicy
 
@@ -53,6 +54,9 @@ class Account:
             left = isinstance(error, CancelledError) and call.attempts
             self.emit(call, error, None, _estimated(call, 0) if left else None)
             raise
+        if type(stream) is Whole and not call.stream:
+            self.emit(call, None, time.perf_counter(), _used(stream))
+            return stream
         return Recorded(self.emit, call, stream)
 
     def emit(
@@ -222,6 +226,14 @@ class Recorded:
             # A stream tells its usage only when asked, a cut one never; a frame is about a token.
             usage = _estimated(self._call, self._frames)
         self._emit(self._call, error, self._first_event_at, usage)
+
+
+def _used(whole: Whole) -> Usage | None:
+    usage: Usage | None = None
+    for event in whole.events:
+        if type(event) is UsageReported or type(event) is EmbeddingResult:
+            usage = event.usage
+    return usage
 
 
 def _estimated(call: Call, output_tokens: int) -> Usage:

@@ -10,6 +10,7 @@ from functools import partial
 
 from app.domain.errors import ModelNotFound
 from app.domain.events import EventStream, StreamEvent
+from app.domain.whole import Whole
 from app.inference.caching.answers import Answers
 from app.inference.caching.flight import Flight, Reader
 from app.inference.caching.kept import worth_keeping
@@ -18,7 +19,6 @@ from app.inference.call import Call
 from app.inference.catalog import LiveCatalog
 from app.inference.entry import ModelEntry
 from app.inference.policy import CachePolicy
-from app.inference.whole import Whole
 
 logger = logging.getLogger(__name__)
 

@@ -15,8 +15,8 @@ from app.domain.errors import (
     UpstreamTimeout,
 )
 from app.domain.events import EventStream, Finished, Started, StreamEvent
+from app.domain.whole import Whole
 from app.inference.call import Attempt
-from app.inference.whole import Whole
 
 
 async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[EventStream]]) -> EventStream:
@@ -40,11 +40,9 @@ async def keep_time(attempt: Attempt, proceed: Callable[[Attempt], Awaitable[Eve
     alarm = _Alarm(patience)
     try:
         stream = await proceed(attempt)
-        first = await anext(stream)
         if not attempt.call.stream:
-            events = [first, *[event async for event in stream]]
-            await stream.aclose()
-            return Whole(_complete(events, attempt.target.integration))
+            return _complete(await _gathered(stream), attempt.target.integration)
+        first = await anext(stream)
     except BaseException as error:
         alarm.off()
         if stream is not None:
@@ -64,14 +62,25 @@ def deadline_passed() -> DeadlineExceeded:
     return DeadlineExceeded("The deadline that the caller set passed before the answer was complete.")
 
 
-def _complete(events: list[StreamEvent], name: str) -> list[StreamEvent]:
+async def _gathered(stream: EventStream) -> Whole:
+    """Raises StopAsyncIteration where there is nothing."""
+    whole = stream if type(stream) is Whole else Whole([event async for event in stream])
+    await stream.aclose()
+    if not whole.events:
+        raise StopAsyncIteration
+    return whole
+
+
+def _complete(whole: Whole, name: str) -> Whole:
     """Raises what is wrong with the end of an answer that nobody has seen yet."""
-    ends = [event.reason for event in events if type(event) is Finished]
+    if type(whole.events[0]) is not Started:
+        return whole
+    ends = [event.reason for event in whole.events if type(event) is Finished]
     if "error" in ends:
         raise UpstreamError(f"'{name}' failed in the middle of its answer.", provider=name)
-    if type(events[0]) is Started and not ends:
+    if not ends:
         raise ProviderProtocolError(f"'{name}' stopped in the middle of its answer.", provider=name)
-    return events
+    return whole
 
 
 class _Alarm:

@@ -7,8 +7,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from app.domain.errors import PlatformError
 from app.domain.events import EventStream, StreamEvent
+from app.domain.whole import Whole
 from app.inference.call import Call
-from app.inference.whole import Whole
 
 
 def answer_known(call: Call, proceed: Callable[[Call], Awaitable[EventStream]]) -> Awaitable[EventStream]:

@@ -13,6 +13,7 @@ import msgspec
 from app.core.http import InboundResponse
 from app.domain.events import EventStream, Opaque, StreamEvent, UsageReported
 from app.domain.usage import Usage
+from app.domain.whole import Whole
 from app.integrations.kit.streams import OwningStream
 
 _SSE = "text/event-stream"
@@ -37,21 +38,26 @@ class AnswerFormat(msgspec.Struct, frozen=True, kw_only=True):
     decoder: Callable[[str], StreamDecoder] | None = None
 
 
-def answer(
+async def answer(
     response: InboundResponse, format: AnswerFormat, provider: str, *, stream: bool, untouched: bool
 ) -> EventStream:
-    """The events in `response`, which is closed with the stream. `stream`: the caller asked for one. `untouched`:
-    the request was the caller's own, so the answer may be handed on as it is.
+    """The events in `response`, which is closed with the stream. `stream`: the caller asked for one; who did not
+    is handed all of it. `untouched`: the request was the caller's own, so the answer may be handed on as it is.
     """
-    return OwningStream(_events(response, format, provider, stream=stream, untouched=untouched), response)
+    if not stream:
+        try:
+            return Whole(_read(await response.read(), format, provider, untouched=untouched))
+        finally:
+            await response.aclose()
+    return OwningStream(_events(response, format, provider, untouched=untouched), response)
 
 
 def _events(
-    response: InboundResponse, format: AnswerFormat, provider: str, *, stream: bool, untouched: bool
+    response: InboundResponse, format: AnswerFormat, provider: str, *, untouched: bool
 ) -> AsyncGenerator[StreamEvent, None]:
     """A server may answer a request for a stream with a whole body: that can't be handed on as it is."""
-    if not (stream and format.decoder and _streams(response)):
-        return _whole(response, format, provider, untouched=untouched and not stream)
+    if not (format.decoder and _streams(response)):
+        return _whole(response, format, provider)
     if untouched:
         return format.relay(response.chunks(), format.name, provider)
     return decoded(response.chunks(), format.decoder(provider))
@@ -62,17 +68,18 @@ def _streams(response: InboundResponse) -> bool:
 
 
 async def _whole(
-    response: InboundResponse, format: AnswerFormat, provider: str, *, untouched: bool
+    response: InboundResponse, format: AnswerFormat, provider: str
 ) -> AsyncGenerator[StreamEvent, None]:
-    body = await response.read()
+    for event in _read(await response.read(), format, provider, untouched=False):
+        yield event
+
+
+def _read(body: bytes, format: AnswerFormat, provider: str, *, untouched: bool) -> list[StreamEvent]:
     usage = format.look(body, provider)
     if not untouched:
-        for event in format.decode(body, provider):
-            yield event
-        return
-    yield Opaque(format.name, body, whole=True)
-    if usage is not None:
-        yield UsageReported(usage=usage)
+        return list(format.decode(body, provider))
+    handed_on = Opaque(format.name, body, whole=True)
+    return [handed_on] if usage is None else [handed_on, UsageReported(usage=usage)]
 
 
 async def decoded(

@@ -84,7 +84,8 @@ class OpenAICompatibleClient:
             response = await self._post(exchange, format, drop(own or body, {STREAM_OPTIONS}))
             self._note_silent(exchange.model)
         answered = QUIET[format.name] if asking and own is not None else format
-        return answer(response, answered, self._upstream.name, stream=exchange.stream, untouched=own is not None)
+        name, untouched = self._upstream.name, own is not None
+        return await answer(response, answered, name, stream=exchange.stream, untouched=untouched)
 
     def _encoded(self, exchange: Exchange[R], format: Format[R]) -> bytes:
         """Asks for usage on its own account, so no caller misses it where the question has to be left out."""

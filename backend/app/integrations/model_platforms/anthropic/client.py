@@ -71,7 +71,7 @@ class MessagesClient:
         body = exchange.body_as(FORMAT)
         untouched = body is not None
         opened = await self._open(MESSAGES, body or self._encoded(exchange), exchange)
-        return answer(opened, ANSWER, self._upstream.name, stream=exchange.stream, untouched=untouched)
+        return await answer(opened, ANSWER, self._upstream.name, stream=exchange.stream, untouched=untouched)
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         body = drop(exchange.body_as(FORMAT) or self._encoded(exchange), _UNCOUNTED)

@@ -31,7 +31,8 @@ def limits(clock: Clock) -> MemoryLimits:
 
 
 def remaining(limits: MemoryLimits, rate: Rate, holder: str = "a") -> int:
-    return limits.standing(holder, rate, limits._clock()).remaining
+    now = limits.clock()
+    return limits.meter(holder, [rate], now).standings(now)[0].remaining
 
 
 def test_what_does_not_fit_takes_nothing(limits: MemoryLimits) -> None:
@@ -106,4 +107,4 @@ def test_callers_who_are_gone_are_forgotten(limits: MemoryLimits, clock: Clock) 
         limits.reserve(f"caller-{number}", [REQUESTS], Estimate(1, 1))
     clock.now += 120
     limits.reserve("a", [REQUESTS], Estimate(1, 1))
-    assert len(limits._windows) == 1
+    assert len(limits._counters) == 1
