@@ -39,7 +39,7 @@ def upstream(*options: str) -> Iterator[Running]:
         yield up
 
 
-_LIMITED = {
+_TIERS = {
     "tiers": {
         "bench": {
             "rates": [
@@ -50,9 +50,12 @@ _LIMITED = {
         }
     },
     "default_tier": "bench",
-    "budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each": "key"}},
 }
+_BUDGETS = {"budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each": "key"}}}
 """Everything is counted, and nothing is ever reached."""
+
+TENANTS = {**_TIERS, "log_level": "warning"}
+EVERYTHING = {**_TIERS, **_BUDGETS, "log_level": "info"}
 
 
 @contextmanager
@@ -61,16 +64,18 @@ def platform(
     *,
     key: str | None = None,
     virtual: bool = False,
+    with_key: Mapping[str, object] = EVERYTHING,
     workers: int = 1,
     target: Mapping[str, object] | None = None,
     routing: Mapping[str, object] | None = None,
 ) -> Iterator[Running]:
     """This platform with one OpenAI-compatible integration and the model name `bench`. `virtual`: asked with a key
-    that it issued. `target` and `routing` are further settings.
+    that it issued. `with_key`: what is counted and told where there is a key; the ledger is kept then, too.
+    `target` and `routing` are further settings.
     """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     configuration = {
-        "log_level": "warning" if key is None else "info",
+        "log_level": "warning",
         "integrations": {
             "custom_models": {"enabled": False},
             "upstream": {
@@ -79,7 +84,7 @@ def platform(
             },
         },
         "usage": {"enabled": key is not None},
-        **(_LIMITED if key is not None else {}),
+        **(with_key if key is not None else {}),
         "routing": {**(routing or {})},
         "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }
@@ -117,8 +122,8 @@ def platforms(workers: int) -> tuple[Contender, ...]:
         Contender(name="platform", start=platform),
         Contender(name="platform, everything on", start=partial(platform, key=KEY)),
         Contender(
-            name="platform, the same with a virtual key",
-            start=partial(platform, key=KEY, virtual=True),
+            name="platform, virtual key + tier + ledger",
+            start=partial(platform, key=KEY, virtual=True, with_key=TENANTS),
             scenarios=("request, c=1", "request, c=32"),
         ),
         *((several,) if workers > 1 else ()),

@@ -20,6 +20,9 @@ import psutil
 
 ROOT = Path(__file__).parents[1]
 _POLL_SECONDS = 0.01
+_LOOK_SECONDS = 0.5
+_MOST_LOOKS = 20
+_IDLE_SHARE = 0.05
 _PORTS = range(20_000, 30_000)
 _PORT_ATTEMPTS = 20
 _NAMES_ERROR = re.compile(r"(\w+\.)*\w*(Error|Exception|error)\b")
@@ -69,6 +72,14 @@ class Running:
 
     def rss_megabytes(self) -> float:
         return float(sum(each.memory_info().rss for each in self._tree()) / 2**20)
+
+    def settle(self) -> None:
+        """Wait, for a while, until it is idle: it still loads things after its first answer."""
+        for _ in range(_MOST_LOOKS):
+            before = self.cpu_seconds()
+            time.sleep(_LOOK_SECONDS)
+            if self.cpu_seconds() - before < _IDLE_SHARE * _LOOK_SECONDS:
+                return
 
     def forget_peak(self) -> None:
         """Let `peak_megabytes` count from now on."""

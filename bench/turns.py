@@ -46,6 +46,8 @@ def take_turns(contenders: Iterable[Contender], scenarios: Iterable[Scenario], r
             else:
                 servers.append(_started(contender, server))
             say(f"{servers[-1].name}: {servers[-1].problem or 'started'}")
+        for server in running.values():
+            server.settle()
         measured = {scenario.name: _scenario(scenario, running, runs, say) for scenario in scenarios}
     return Results(servers=servers, scenarios=measured)
 

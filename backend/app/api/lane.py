@@ -63,11 +63,9 @@ def open_lane(scope: Scope, cycle: RequestResponseCycle) -> Lane:
     return lane
 
 
-def close_lane(scope: Scope) -> None:
-    """For whoever has to see what is sent."""
-    scope.pop(_KEY, None)
-
-
-def lane_of(scope: Scope) -> Lane | None:
-    lane: Lane | None = scope.get(_KEY)
+def take_lane(scope: Scope) -> Lane | None:
+    """For whoever answers by it, once; or for nobody, where what is sent has to be seen. It does not stay in the
+    scope, which it knows: that would be a circle.
+    """
+    lane: Lane | None = scope.pop(_KEY, None)
     return lane

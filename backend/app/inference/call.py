@@ -150,6 +150,12 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
         """Seconds in line for a place, all attempts together."""
         return sum(attempt.waited for attempt in self.attempts)
 
+    def let_go(self) -> None:
+        """For whoever made it and needs it no more: its attempts know it, too, and of such circles the garbage
+        collector would find thousands a second.
+        """
+        self.attempts.clear()
+
     def overhead(self, spent: float) -> float | None:
         """Of `spent` seconds, what the platform itself took: all but the attempts and the waits for a place. None
         where it waited for another call's answer.

@@ -4,6 +4,7 @@ In memory and small. The ledger and a monitoring system's metrics are elsewhere;
 """
 
 import time
+from collections.abc import Iterable
 
 import msgspec
 
@@ -37,6 +38,11 @@ class ModelFigures(msgspec.Struct):
             self.input_tokens += record.usage.input_tokens
             self.output_tokens += record.usage.output_tokens
 
+    def __iadd__(self, other: "ModelFigures") -> "ModelFigures":
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        return self
+
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
     """`since` and `at`: Unix seconds. `active`: calls under way now, not in the other figures yet."""
@@ -55,7 +61,6 @@ class Tally:
         self.version = 0
         self._since = time.time()
         self._active = 0
-        self._total = ModelFigures()
         self._models: dict[str, ModelFigures] = {}
 
     def began(self, call: Call) -> None:
@@ -65,7 +70,6 @@ class Tally:
     def ended(self, record: CallRecord) -> None:
         self._active -= 1
         self.version += 1
-        self._total.add(record)
         self._of(record).add(record)
 
     @property
@@ -79,13 +83,22 @@ class Tally:
             since=self._since,
             at=time.time(),
             active=self._active,
-            total=msgspec.structs.replace(self._total),
+            total=_sum(self._models.values()),
             models={name: msgspec.structs.replace(figures) for name, figures in self._models.items()},
         )
 
     def _of(self, record: CallRecord) -> ModelFigures:
         """A name that resolved to nothing is the caller's own text, and there is no end to those."""
         name = record.model if record.integration is not None or record.cached is not None else OTHER
-        if name not in self._models and len(self._models) >= MAX_MODELS:
-            name = OTHER
-        return self._models.setdefault(name, ModelFigures())
+        found = self._models.get(name)
+        if found is None:
+            name = name if len(self._models) < MAX_MODELS else OTHER
+            found = self._models.setdefault(name, ModelFigures())
+        return found
+
+
+def _sum(figures: Iterable[ModelFigures]) -> ModelFigures:
+    total = ModelFigures()
+    for each in figures:
+        total += each
+    return total

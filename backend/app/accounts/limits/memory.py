@@ -33,9 +33,7 @@ class Meter(msgspec.Struct, frozen=True):
     parts: tuple[Counted, ...]
 
     def standings(self, now: float) -> tuple[Standing, ...]:
-        return tuple(
-            [Standing(each.rate, each.counter.remaining(now), each.counter.reset_in(now)) for each in self.parts]
-        )
+        return tuple([Standing(each.rate, *each.counter.left(now)) for each in self.parts])
 
 
 class MemoryLimits:
@@ -97,7 +95,7 @@ class MemoryLimits:
     def _sweep(self, now: float) -> None:
         """What counts something now stays the same, also for the calls that will be settled with it."""
         self._meters.clear()
-        self._counters = {key: each for key, each in self._counters.items() if each.remaining(now) < each.limit}
+        self._counters = {key: each for key, each in self._counters.items() if each.left(now)[0] < each.limit}
         self._sweep_at = len(self._counters) + SWEEP_EVERY
 
 
@@ -141,5 +139,5 @@ def _check_whole(part: Counted, amount: int, now: float) -> None:
     rate, counter = part.rate, part.counter
     left = rate.limit - counter.recent(now)
     if left < min(amount, rate.limit):
-        standing = Standing(rate, max(0, left), counter.reset_in(now))
+        standing = Standing(rate, max(0, left), counter.left(now)[1])
         raise over(rate, counter.free_in(amount, now, rate.limit), [standing])

@@ -11,8 +11,8 @@ class Places:
         self.limit = limit
         self._taken = 0
 
-    def remaining(self, now: float) -> int:
-        return max(0, self.limit - self._taken)
+    def left(self, now: float) -> tuple[int, float]:
+        return max(0, self.limit - self._taken), 0.0
 
     def fits(self, amount: int, now: float) -> bool:
         return self._taken < self.limit
@@ -32,6 +32,3 @@ class Places:
 
     def free_in(self, amount: int, now: float, limit: int | None = None) -> float:
         return RETRY_SECONDS
-
-    def reset_in(self, now: float) -> float:
-        return 0.0

@@ -22,11 +22,15 @@ class SlidingWindow:
         self._changes_at = inf
         self._steps: deque[list[int]] = deque()
 
-    def remaining(self, now: float) -> int:
+    def left(self, now: float) -> tuple[int, float]:
+        """What remains, and in how many seconds all of it is there again."""
         if now >= self._changes_at:
             self._expire(now)
-        left = self.limit - self._total
-        return left if left > 0 else 0
+        if not self._total or not self._steps:
+            return self.limit, 0.0
+        remaining = self.limit - self._total
+        reset = (self._steps[-1][0] + STEPS + 1) * self.window / STEPS - now
+        return (remaining if remaining > 0 else 0), reset
 
     def fits(self, amount: int, now: float) -> bool:
         """Whether `amount` more may be counted. What is larger than the limit itself fits an empty window only,
@@ -89,14 +93,6 @@ class SlidingWindow:
             if over <= 0:
                 return self._falls_out(step) - now
         return 0.0
-
-    def reset_in(self, now: float) -> float:
-        """Seconds until all of it is there again."""
-        if now >= self._changes_at:
-            self._expire(now)
-        if not self._total or not self._steps:
-            return 0.0
-        return (self._steps[-1][0] + STEPS + 1) * self.window / STEPS - now
 
     def _step(self, now: float) -> int:
         return int(now * STEPS // self.window)

@@ -5,6 +5,7 @@ stands: a new field goes to the end and has a default, that lines of an older ve
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -81,6 +82,7 @@ def entries(lines: Iterable[bytes]) -> tuple[list[Entry], list[bytes]]:
     return found, unreadable
 
 
+@lru_cache(maxsize=4096)
 def name(text: str) -> str:
     """Somebody's own words, fit for a column of any database."""
     return text if len(text) <= LONGEST and text.isprintable() else ascii(text)[1:-1][:LONGEST]

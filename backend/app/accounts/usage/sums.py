@@ -1,6 +1,8 @@
 """Calls added up: by hour for reports, by day for budgets. Keys and values are those of the tables' columns."""
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
 
 from app.accounts.usage.schemas import Entry
 
@@ -12,21 +14,14 @@ Sums = dict[tuple[int | str, ...], list[int | float]]
 
 def by_hour(entries: Iterable[Entry]) -> Sums:
     """As app.accounts.tables.USAGE_HOURS has them."""
-    sums: Sums = {}
+    groups: defaultdict[tuple[int | str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
         # A name that led to no target is the caller's own text, and there is no end to those.
         model = entry.model if entry.integration or entry.cached else ""
-        key = (
-            int(entry.at // HOUR),
-            entry.principal,
-            entry.key_id or "",
-            entry.team or "",
-            model,
-            entry.integration or "",
-            entry.front_end,
-        )
-        _add(sums, key, _values(entry))
-    return sums
+        hour, team = int(entry.at // HOUR), entry.team or ""
+        key = hour, entry.principal, entry.key_id or "", team, model, entry.integration or "", entry.front_end
+        groups[key].append(entry)
+    return {key: _figures(group) for key, group in groups.items()}
 
 
 def spending(entries: Iterable[Entry]) -> Sums:
@@ -34,30 +29,29 @@ def spending(entries: Iterable[Entry]) -> Sums:
     sums: Sums = {}
     for entry in entries:
         if entry.cost:
-            _add(sums, (int(entry.at // DAY), entry.key_id or "", entry.team or ""), [entry.cost])
+            key = int(entry.at // DAY), entry.key_id or "", entry.team or ""
+            sums[key] = [entry.cost + sums.get(key, [0])[0]]
     return sums
 
 
-def _values(entry: Entry) -> list[int | float]:
-    cancelled = entry.outcome == "cancelled"
+_counted = attrgetter(
+    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "seconds"
+)
+
+
+def _figures(group: Sequence[Entry]) -> list[int | float]:
+    """Column by column: there are thousands of calls in few groups."""
+    outcomes = [entry.outcome for entry in group]
+    cancelled = outcomes.count("cancelled")
+    costs = [entry.cost for entry in group]
     return [
-        1,
-        int(entry.outcome != "ok" and not cancelled),
-        int(cancelled),
-        int(entry.cached is not None),
-        entry.attempts,
-        int(entry.estimated),
-        int(entry.cost is None and entry.attempts > 0),
-        entry.input_tokens,
-        entry.output_tokens,
-        entry.cached_tokens,
-        entry.cache_write_tokens,
-        entry.reasoning_tokens,
-        entry.seconds,
-        entry.cost or 0,
+        len(group),
+        len(group) - outcomes.count("ok") - cancelled,
+        cancelled,
+        sum([entry.cached is not None for entry in group]),
+        sum([entry.attempts for entry in group]),
+        sum([entry.estimated for entry in group]),
+        sum([entry.cost is None and entry.attempts > 0 for entry in group]),
+        *map(sum, zip(*map(_counted, group), strict=True)),
+        sum(filter(None, costs)),
     ]
-
-
-def _add(sums: Sums, key: tuple[int | str, ...], values: list[int | float]) -> None:
-    found = sums.get(key)
-    sums[key] = values if found is None else [a + b for a, b in zip(found, values, strict=True)]

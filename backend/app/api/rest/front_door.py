@@ -7,7 +7,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.asgi import deny_websocket, headers_of, send_json
 from app.api.guard import foreign_page, stranger, unclear
-from app.api.lane import close_lane
+from app.api.lane import take_lane
 from app.api.policy import ApiPolicy
 from app.wire.openai_chat import errors
 
@@ -54,7 +54,7 @@ class FrontDoor:
             status, body = errors.encode(refusal)
             await send_json(send, status, body, [])
         elif b"origin" in headers and policy.origins:
-            close_lane(scope)
+            take_lane(scope)
             await self._with_cors(policy.origins)(scope, receive, send)
         else:
             await self._route(scope, receive, send)
@@ -73,8 +73,11 @@ class FrontDoor:
 
     async def _route(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
-        endpoint = (self._hot.get(path) if scope["method"] == "POST" else None) or self._mounts.get(path)
-        await (endpoint or self.rest)(scope, receive, send)
+        endpoint = self._hot.get(path) if scope["method"] == "POST" else None
+        if endpoint is None:
+            take_lane(scope)
+            endpoint = self._mounts.get(path, self.rest)
+        await endpoint(scope, receive, send)
 
     def _with_cors(self, origins: tuple[str, ...]) -> ASGIApp:
         if self._cors[0] != origins:

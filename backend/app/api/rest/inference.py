@@ -32,7 +32,7 @@ from app.api.asgi import (
 )
 from app.api.cache_control import cache_control
 from app.api.idempotency_key import OpenCall, OpenOnce, opening
-from app.api.lane import Lane, lane_of
+from app.api.lane import Lane, take_lane
 from app.api.leaving import UntilDisconnect
 from app.api.limit_headers import openai_headers
 from app.api.policy import ApiPolicy
@@ -120,7 +120,8 @@ class InferenceEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = headers_of(scope)
-        answer = _Answer(self._dialect, request_id(headers), send, self._policy(), lane_of(scope))
+        answer = _Answer(self._dialect, request_id(headers), send, self._policy(), take_lane(scope))
+        call: Call | None = None
         try:
             call, head = await self._receive(headers, receive, answer)
             open_call = opening(headers, self._open, self._once)
@@ -140,6 +141,8 @@ class InferenceEndpoint:
             )
         finally:
             answer.close()
+            if call is not None:
+                call.let_go()
 
     async def _receive(
         self, headers: Mapping[bytes, bytes], receive: Receive, answer: "_Answer"

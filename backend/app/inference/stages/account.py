@@ -70,6 +70,7 @@ class Account:
                 done(error, usage)
             except Exception:
                 logger.exception("call %s: defect in what follows its end", call.id)
+        call.at_end.clear()  # they know the call: a circle that only the garbage collector would undo
         record = _record(call, error, first_event_at, usage)
         for sink in self._sinks:
             try:

@@ -40,19 +40,19 @@ def test_what_is_said_of_the_wait_holds(amounts: list[int], asked: int) -> None:
     assert (wait == 0) == fits
     assert sliding.fits(asked, now + wait + 1e-6)
     assert 0 <= wait <= 60.0 * (1 + 1 / STEPS)
-    assert sliding.remaining(now + sliding.reset_in(now) + 1e-6) == 10
+    assert sliding.left(now + sliding.left(now)[1] + 1e-6)[0] == 10
 
 
 def test_an_estimate_is_corrected_where_it_was_counted() -> None:
     sliding = SlidingWindow(100, 60.0)
     step = sliding.add(80, 0.5)
     sliding.correct(step, -50, 10.0)
-    assert sliding.remaining(10.0) == 70
+    assert sliding.left(10.0)[0] == 70
     sliding.correct(step, +20, 30.0)
-    assert sliding.remaining(60.4) == 50
-    assert sliding.remaining(62.0) == 100
+    assert sliding.left(60.4)[0] == 50
+    assert sliding.left(62.0)[0] == 100
     sliding.correct(step, -20, 62.0)  # too late to matter
-    assert sliding.remaining(62.0) == 100
+    assert sliding.left(62.0)[0] == 100
 
 
 @pytest.mark.parametrize("amount", [100, 101, 10_000])
