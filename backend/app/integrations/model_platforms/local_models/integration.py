@@ -27,7 +27,6 @@ from app.integrations.model_platforms.local_models import counting, inference, r
 from app.integrations.model_platforms.local_models.answers import Telling
 from app.integrations.model_platforms.local_models.inference import Source, answer
 from app.integrations.model_platforms.local_models.loading import EngineLoader
-from app.integrations.model_platforms.local_models.memory import default_budget
 from app.integrations.model_platforms.local_models.questions import Question
 from app.integrations.model_platforms.local_models.registry import DEMO_PATH, LocalModel
 from app.integrations.model_platforms.local_models.residency import Residency
@@ -66,7 +65,7 @@ class CustomModelsIntegration(BaseIntegration):
             idle_seconds=self.settings.idle_unload_seconds,
             room=Room(
                 places=self.settings.max_loaded,
-                budget=self.settings.memory_budget or default_budget(),
+                budget=lambda: self._loader.budget,
                 need=self._loader.need,
                 patience=self.settings.room_wait_seconds,
             ),

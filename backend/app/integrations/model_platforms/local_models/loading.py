@@ -26,6 +26,7 @@ class EngineLoader:
 
     def __init__(self, settings: CustomModelsSettings) -> None:
         self._settings = settings
+        self._gpu: int | None = None
         self.conversions = Conversions((settings.data_dir or data_folder()) / _CONVERTED)
         # One at a time: a load keeps the whole machine busy.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama-load")
@@ -33,6 +34,25 @@ class EngineLoader:
     async def tidy(self) -> None:
         """Remove what conversions left unfinished that were cut off."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self.conversions.tidy)
+
+    async def look(self) -> None:
+        """Find out what there is for models, once: the runtime has to be there for that."""
+        if self._gpu is None:
+            wanted = self._settings.gpu_layers != 0
+            look = asyncio.get_running_loop().run_in_executor
+            self._gpu = await look(self._thread, runtime.gpu_memory) if wanted else 0
+
+    @property
+    def budget(self) -> int:
+        """Bytes that all models may take: of the GPUs, where whole models go there, else of the machine."""
+        whole = self._gpu if self._settings.gpu_layers < 0 else None
+        return self._settings.memory_budget or (int(memory.SHARE * whole) if whole else memory.default_budget())
+
+    @property
+    def location(self) -> str:
+        if not self._gpu:
+            return "cpu"
+        return "gpu" if self._settings.gpu_layers < 0 else "cpu+gpu"
 
     def window(self, model: LocalModel) -> int:
         """Tokens that one request may take."""
@@ -57,6 +77,7 @@ class EngineLoader:
             slots=self._settings.slots,
             threads=self._settings.threads or _threads_for(model),
             gpu_layers=self._settings.gpu_layers,
+            fit_gpu=bool(self._gpu),
             own_pooling=model.header.pooling,
         )
         loop = asyncio.get_running_loop()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from app.integrations.model_platforms.local_models.gguf_header import GgufHeader
 
-# Of what the machine, or its container, has. The rest is for the platform, the system and what an estimate misses.
-_SHARE = 0.8
+# Of what the machine, its container or its GPUs have. The rest is for others, and for what an estimate misses.
+SHARE = 0.8
 _CGROUPS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 # A cached number is of 16 bits, by default.
 _CACHED_BYTES = 2
@@ -17,7 +17,7 @@ _FIXED = 32 << 20
 
 def default_budget() -> int:
     """Bytes."""
-    return int(_SHARE * min([_installed(), *_limits()]))
+    return int(SHARE * min([_installed(), *_limits()]))
 
 
 def estimate(header: GgufHeader, *, size: int, tokens: int) -> int:

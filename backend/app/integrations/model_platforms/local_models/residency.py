@@ -22,7 +22,16 @@ from app.integrations.model_platforms.local_models.tenants import Arrival, Given
 
 
 class Loader(Protocol):
-    """Both raise LoadFailed or OSError, and what `arrival.told` raises."""
+    """`prepare` and `open` raise LoadFailed or OSError, and what `arrival.told` raises."""
+
+    @property
+    def location(self) -> str:
+        """Where models are in memory: cpu, gpu, cpu+gpu."""
+        ...
+
+    async def look(self) -> None:
+        """Find out how much memory there is."""
+        ...
 
     async def prepare(self, model: LocalModel, arrival: Arrival) -> Path:
         """A file that can be run. May be under way for several models at once."""
@@ -172,7 +181,6 @@ class Residency:
         task = self._loads.get(key)
         if task is None:
             self._setbacks.refuse(key, model)
-            self._refuse_too_large(key, model)
             self._arrivals[key] = Arrival(model, self._clock)
             task = asyncio.create_task(self._bring_in(key, self._arrivals[key]), name=f"load {key}")
             self._loads[key] = task
@@ -190,6 +198,8 @@ class Residency:
     async def _bring_in(self, key: Key, arrival: Arrival) -> Tenant:
         model, started = arrival.model, self._clock.monotonic()
         try:
+            await self._loader.look()
+            self._room.check(model)
             path = await self._loader.prepare(model, arrival)
             async with self._door:
                 arrival.told("waiting", 0.0)
@@ -197,7 +207,8 @@ class Residency:
                 await self._make_room(key, need)
                 started = self._clock.monotonic()
                 engine = await self._loader.open(model, key[1], path, arrival)
-                return self._moved_in(key, Tenant(model, engine, self._clock, need=need), started)
+                tenant = Tenant(model, engine, self._clock, need=need, location=self._loader.location)
+                return self._moved_in(key, tenant, started)
         except (LoadFailed, OSError) as error:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
             seconds = self._clock.monotonic() - started
@@ -253,11 +264,6 @@ class Residency:
     def _refuse_closed(self, model: LocalModel) -> None:
         if self._closed:
             raise self._setbacks.unavailable(model, "the platform is stopping", 1.0)
-
-    def _refuse_too_large(self, key: Key, model: LocalModel) -> None:
-        reason = self._room.objection(model)
-        if reason is not None:
-            raise self._setbacks.failed(key, model, reason)
 
     async def _watch(self, key: Key, tenant: Tenant) -> None:
         while True:

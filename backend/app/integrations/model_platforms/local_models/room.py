@@ -6,7 +6,7 @@ import msgspec
 
 from app.domain.errors import Overloaded
 from app.integrations.model_platforms.local_models.registry import LocalModel
-from app.integrations.model_platforms.local_models.runtime import Mode
+from app.integrations.model_platforms.local_models.runtime import LoadFailed, Mode
 from app.integrations.model_platforms.local_models.tenants import Tenant
 
 Key = tuple[str, Mode]
@@ -20,24 +20,23 @@ class Room(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     places: int
-    budget: int
+    budget: Callable[[], int]
     need: Callable[[LocalModel], int]
     patience: float
 
     def has(self, need: int, tenants: Iterable[Tenant]) -> bool:
         """Whether there is room beside these for one who needs so much."""
         taken = [tenant.need for tenant in tenants]
-        return len(taken) < self.places and sum(taken) + need <= self.budget
+        return len(taken) < self.places and sum(taken) + need <= self.budget()
 
-    def objection(self, model: LocalModel) -> str | None:
-        """Why there will never be room for it."""
-        need = self.need(model)
-        if need <= self.budget:
-            return None
-        return (
-            f"it takes about {need // _MIB} MiB of memory, and all models may take {self.budget // _MIB} together"
-            ": raise memory_budget, or lower context_size or slots"
-        )
+    def check(self, model: LocalModel) -> None:
+        """Raises LoadFailed where there will never be room for it."""
+        need, budget = self.need(model), self.budget()
+        if need > budget:
+            raise LoadFailed(
+                f"it takes about {need // _MIB} MiB of memory, and all models may take {budget // _MIB} together: "
+                "raise memory_budget, or lower context_size or slots"
+            )
 
 
 def no_room(newcomer: Key, there: Iterable[Key], why: str) -> Overloaded:

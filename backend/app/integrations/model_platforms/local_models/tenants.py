@@ -14,10 +14,11 @@ class Tenant:
     slot.
     """
 
-    def __init__(self, model: LocalModel, engine: Engine, clock: Clock, *, need: int = 0) -> None:
+    def __init__(self, model: LocalModel, engine: Engine, clock: Clock, *, need: int, location: str) -> None:
         self.model = model
         self.engine = engine
         self.need = need
+        self.location = location
         self.users = 0
         self.arrived = clock.now()
         self.since = self.last_used = clock.monotonic()
@@ -47,6 +48,7 @@ class Tenant:
             last_used=used_at,
             users=self.users,
             memory_bytes=self.need,
+            location=self.location,
             pinned=pinned,
             expires=used_at + idle_seconds if idle_seconds and not (pinned or self.users) else None,
         )

@@ -48,11 +48,15 @@ class House:
             publish=self.events.append,
             provider="custom",
             idle_seconds=idle,
-            room=Room(places=places, budget=budget, need=self._need, patience=PATIENCE),
+            room=Room(places=places, budget=lambda: budget, need=self._need, patience=PATIENCE),
         )
 
     def _need(self, model: LocalModel) -> int:
         return model.size_bytes
+
+    location = "cpu"
+
+    async def look(self) -> None: ...
 
     async def prepare(self, model: LocalModel, arrival: Arrival) -> Path:
         return model.path
