@@ -88,6 +88,8 @@ ROUTES: Mapping[str, Right | None] = {
     "DELETE /models/jobs/{id}": Right.RUN_PLATFORM,
     "POST /models/load": Right.RUN_PLATFORM,
     "POST /models/unload": Right.RUN_PLATFORM,
+    "POST /models/pin": Right.RUN_PLATFORM,
+    "POST /models/unpin": Right.RUN_PLATFORM,
     "DELETE /models/{model:path}": Right.RUN_PLATFORM,
     "POST /admin/reload": Right.RUN_PLATFORM,
     # Keys, and what was done. Which keys somebody sees and changes is for app.accounts.keys to say.

@@ -2,16 +2,26 @@
 
 from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
-from app.api.models import store_of
+from app.api.models import owner, store_of
 from app.core.jobs import Job
+from app.domain.ports import ModelLoader, ModelStore
 
 
 async def pull(context: ApiContext, actor: Actor, name: str) -> Job:
     """Fetch a model; the job has just begun. Raises ModelNotFound, InvalidRequest."""
-    store, model = store_of(context, name)
+    store, model = store_of(context, name, ModelStore)
     job = await context.jobs.start("pull", store.name, model, actor.principal.id)
     after = {"job": job.id}
     await context.accounts.audit.record(actor, "model.pull", f"model:{store.name}/{model}", after=after)
+    return job
+
+
+async def begin_load(context: ApiContext, actor: Actor, name: str) -> Job:
+    """Bring a model into memory; the job has just begun. Raises ModelNotFound, InvalidRequest."""
+    loader, model = owner(context, name, ModelLoader)
+    job = await context.jobs.start("load", loader.name, model, actor.principal.id)
+    after = {"job": job.id}
+    await context.accounts.audit.record(actor, "model.load", f"model:{loader.name}/{model}", after=after)
     return job
 
 

@@ -6,7 +6,8 @@ from typing import TypeVar
 from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
 from app.domain.errors import InvalidRequest, ModelNotFound
-from app.domain.ports import ModelLoader, ModelSource, ModelStore
+from app.domain.models import ModelInfo
+from app.domain.ports import ModelLoader, ModelPinner, ModelRemover, ModelSource, ModelStore
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
@@ -65,11 +66,14 @@ def owner(context: ApiContext, name: str, port: type[Port]) -> tuple[Port, str]:
     )
 
 
-def store_of(context: ApiContext, name: str) -> tuple[ModelStore, str]:
+Store = TypeVar("Store", ModelStore, ModelRemover)
+
+
+def store_of(context: ApiContext, name: str, port: type[Store]) -> tuple[Store, str]:
     """As `owner` for a store, which may have models that nobody knows here. `hf:org/name` is the Hub's; a bare
     name goes to the only store that needs no such sign. Raises ModelNotFound, InvalidRequest.
     """
-    able = context.manager.providing(ModelStore)
+    able = context.manager.providing(port)
     scheme, colon, rest = name.partition(":")
     if colon and scheme in SCHEMES:
         for store in able:
@@ -77,7 +81,7 @@ def store_of(context: ApiContext, name: str) -> tuple[ModelStore, str]:
                 return store, rest
         raise InvalidRequest(f"'{SCHEMES[scheme]}', which fetches '{scheme}:', is not serving.", param="model")
     try:
-        return owner(context, name, ModelStore)
+        return owner(context, name, port)
     except ModelNotFound:
         plain = [store for store in able if _kind(context, store) not in SCHEMES.values()]
         if len(plain) == 1:
@@ -102,11 +106,32 @@ async def unload(context: ApiContext, actor: Actor, name: str) -> None:
     await context.accounts.audit.record(actor, "model.unload", f"model:{loader.name}/{own_name}")
 
 
+async def pin(context: ApiContext, actor: Actor, name: str) -> None:
+    """Into memory, to stay there. Raises what `owner` and the integration raise."""
+    keeper, own_name = owner(context, name, ModelPinner)
+    await keeper.pin(own_name)
+    await context.accounts.audit.record(actor, "model.pin", f"model:{keeper.name}/{own_name}")
+
+
+async def unpin(context: ApiContext, actor: Actor, name: str) -> None:
+    keeper, own_name = owner(context, name, ModelPinner)
+    await keeper.unpin(own_name)
+    await context.accounts.audit.record(actor, "model.unpin", f"model:{keeper.name}/{own_name}")
+
+
+async def delete(context: ApiContext, actor: Actor, name: str) -> None:
+    store, own_name = store_of(context, name, ModelRemover)
+    await store.delete(own_name)
+    await context.accounts.audit.record(actor, "model.delete", f"model:{store.name}/{own_name}")
+
+
 def model_status(entry: ModelEntry) -> str:
-    """loaded; unloaded (its next use loads it); available (memory not seen); unavailable (none serves it)."""
-    if not entry.serving:
-        return "unavailable"
-    loaded = entry.known.loaded if entry.known else None
-    if loaded is None:
+    """loaded; loading; unloaded (its next use loads it); available (memory not seen); unavailable (not served)."""
+    return status_of(entry.known) if entry.serving else "unavailable"
+
+
+def status_of(known: ModelInfo | None) -> str:
+    """Of one that is served."""
+    if known is None or known.loaded is None:
         return "available"
-    return "loaded" if loaded else "unloaded"
+    return "loaded" if known.loaded else "loading" if known.loading else "unloaded"

@@ -12,15 +12,36 @@ class Price(msgspec.Struct):
     output: float = 0.0
 
 
+class Resident(msgspec.Struct):
+    """A model in memory, or on its way there. Times are Unix seconds."""
+
+    status: str
+    mode: str | None = None
+    since: float | None = None
+    last_used: float | None = None
+    users: int | None = None
+    memory_bytes: int | None = None
+    location: str | None = None
+    pinned: bool = False
+    expires: float | None = None
+    stage: str | None = None
+    fraction: float | None = None
+
+
 class Model(msgspec.Struct):
     id: str
     provider: str = ""
+    model: str = ""
     available: bool = True
     capabilities: tuple[str, ...] = ("chat",)
     context_window: int | None = None
     size_bytes: int | None = None
     loaded: bool | None = None
     price: Price | None = None
+    format: str | None = None
+    quantization: str | None = None
+    license: str | None = None
+    residents: tuple[Resident, ...] = ()
 
 
 class Models(msgspec.Struct):

@@ -25,32 +25,46 @@ def pull(
 ) -> None:
     """Fetch a model, with its progress. Ctrl+C leaves it to the platform."""
     with connected(url, api_key) as platform:
-        states = _states(platform, name)
-        first = next(states)
-        try:
-            if output is Output.JSON:
-                for state in chain([first], states):
-                    typer.echo(json.dumps(state[1]))
-            else:
-                _show_progress(chain([first], states))
-        except KeyboardInterrupt:
-            _leave(first[0])
+        _follow(_states(platform, "/models/pull", name), output)
     if output is Output.TABLE:
         typer.echo(f"{printable(name)} is here.")
 
 
-def _states(platform: PlatformClient, name: str) -> Iterator[tuple["Job", object]]:
+def load(
+    name: Name, url: UrlOption = DEFAULT_URL, api_key: KeyOption = None, output: OutputOption = Output.TABLE
+) -> None:
+    """Bring a model into memory, with its progress. Ctrl+C leaves it to the platform."""
+    with connected(url, api_key) as platform:
+        _follow(_states(platform, "/models/load", name), output)
+    if output is Output.TABLE:
+        typer.echo(f"{printable(name)} is loaded.")
+
+
+def _follow(states: Iterator[tuple["Job", object]], output: Output) -> None:
+    first = next(states)
+    try:
+        if output is Output.JSON:
+            for state in chain([first], states):
+                typer.echo(json.dumps(state[1]))
+        else:
+            _show_progress(chain([first], states))
+    except KeyboardInterrupt:
+        _leave(first[0])
+
+
+def _states(platform: PlatformClient, path: str, name: str) -> Iterator[tuple["Job", object]]:
     """The job again and again, and as it came. Raises Refused where it failed, or is left before its end."""
     from app.cli.answers import Job
 
     job = None
-    for event in platform.events("/models/pull", {"model": name, "stream": True}):
+    for event in platform.events(path, {"model": name, "stream": True}):
         job = platform.shaped(event, Job)
         yield job, event
     if job is None:
         raise Refused(f"{platform.url} does not answer as an LLM platform does.")
     if job.state == "cancelled":
-        raise Refused("It was cancelled. What was fetched is kept for the next pull.")
+        kept = " What was fetched is kept for the next pull." if job.kind == "pull" else ""
+        raise Refused(f"It was cancelled.{kept}")
     if job.state == "failed":
         raise Refused(printable(job.error))
     if job.state != "done":
@@ -61,7 +75,7 @@ def _states(platform: PlatformClient, name: str) -> Iterator[tuple["Job", object
 
 def _leave(job: "Job") -> None:
     typer.echo(
-        f"The platform goes on fetching it. `llm-platform models jobs` shows how far it is, "
+        f"The platform goes on with it. `llm-platform models jobs` shows how far it is, "
         f"`llm-platform models cancel {printable(job.id)}` stops it.",
         err=True,
     )

@@ -102,6 +102,16 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         "model.unload",
         "model:ollama/here",
     ),
+    "POST /models/pin": (
+        lambda whole, _: rest(whole, "POST", "/models/pin", _MODEL),
+        "model.pin",
+        "model:ollama/here",
+    ),
+    "POST /models/unpin": (
+        lambda whole, _: rest(whole, "POST", "/models/unpin", _MODEL),
+        "model.unpin",
+        "model:ollama/here",
+    ),
     "POST /models/pull": (
         lambda whole, _: rest(whole, "POST", "/models/pull", {"model": "ollama/remote"}, 202),
         "model.pull",

@@ -14,6 +14,7 @@ from app.inference.entry import ModelEntry
 @strawberry.enum(description="Whether a model can answer now, and whether it has to be brought into memory first.")
 class ModelStatus(Enum):
     LOADED = strawberry.enum_value("loaded", description="In memory.")
+    LOADING = strawberry.enum_value("loading", description="On its way into memory.")
     UNLOADED = strawberry.enum_value("unloaded", description="Brought into memory on its next use.")
     AVAILABLE = strawberry.enum_value(
         "available", description="Served where nobody sees its memory, as in a cloud."
@@ -38,6 +39,7 @@ class Model:
     family: str | None
     format: str | None
     quantization: str | None
+    license: str | None = strawberry.field(description="As the model's files or its maker tell it.")
     owned_by: str | None
     aliases: list[str] = strawberry.field(description="Other names that the provider takes for it.")
 
@@ -68,6 +70,7 @@ def model_of(entry: ModelEntry) -> Model:
         family=known.family,
         format=known.format,
         quantization=known.quantization,
+        license=known.license,
         owned_by=known.owned_by,
         aliases=list(known.aliases),
     )

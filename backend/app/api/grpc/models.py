@@ -124,6 +124,8 @@ def encode_model(entry: ModelEntry) -> pb.Model:
                 quantization=known.quantization or "",
                 owned_by=known.owned_by or "",
                 created=known.created,
+                loading=known.loading,
+                license=known.license or "",
             )
         )
     return model

@@ -12,9 +12,13 @@ from app.core.integration_framework import IntegrationManager, IntegrationState,
 from app.core.jobs.job import Job, JobKind, Progress
 from app.core.jobs.run import Runner
 from app.domain.errors import UpstreamUnavailable
-from app.domain.ports import ModelLoader, ModelSource, ModelStore
+from app.domain.models import Resident
+from app.domain.ports import ModelKeeper, ModelLoader, ModelSource, ModelStore
 
 Port = TypeVar("Port", bound=ModelSource)
+
+# Time between two looks at a load.
+_LOOK_SECONDS = 0.2
 
 _STARTING = frozenset(
     {
@@ -43,9 +47,32 @@ def runners(manager: IntegrationManager) -> Mapping[JobKind, Runner]:
     async def load(job: Job) -> AsyncGenerator[Progress, None]:
         yield Progress(step="loading")
         loader = await _serving(manager, job.integration, ModelLoader)
-        await loader.load(job.model)
+        loading = asyncio.ensure_future(loader.load(job.model))
+        try:
+            while not (await asyncio.wait({loading}, timeout=_LOOK_SECONDS))[0]:
+                yield _seen(loader, job.model)
+            loading.result()
+        finally:
+            loading.cancel()
+            if _arrival(loader, job.model) is not None:
+                await loader.unload(job.model)
 
     return {"pull": Runner(pull, resumes=True), "load": Runner(load, places=16)}
+
+
+def _seen(loader: ModelLoader, name: str) -> Progress:
+    """How far it is, where the integration tells that; in bytes of the model."""
+    arrival = _arrival(loader, name)
+    if arrival is None or arrival.fraction is None:
+        return Progress(step="loading")
+    total = next((model.size_bytes for model in loader.models() if model.id == name), None)
+    done = None if total is None else int(total * arrival.fraction)
+    return Progress(step=arrival.stage or "loading", completed_bytes=done, total_bytes=total)
+
+
+def _arrival(loader: ModelLoader, name: str) -> Resident | None:
+    residents = loader.residents() if isinstance(loader, ModelKeeper) else ()
+    return next((each for each in residents if each.model == name and each.status == "loading"), None)
 
 
 async def _serving(manager: IntegrationManager, name: str, port: type[Port]) -> Port:

@@ -1,6 +1,7 @@
 """`llm-platform models`, against a server."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -119,14 +120,65 @@ def test_cancel(platform: FakePlatform, command: Command) -> None:
     assert command("models", "cancel", "../x").stderr == "There is no such thing.\n"
 
 
-def test_rm_load_unload(platform: FakePlatform, command: Command) -> None:
+def test_rm_unload_pin_unpin(platform: FakePlatform, command: Command) -> None:
     platform.answer("DELETE /models/a/b:1%3F", {"deleted": True})
-    platform.answer("POST /models/load", {"loaded": True})
-    platform.answer("POST /models/unload", {"loaded": False})
+    for verb in ("unload", "pin", "unpin"):
+        platform.answer(f"POST /models/{verb}", {})
     said = [
         command("models", "rm", "a/b:1?").stdout,
-        command("models", "load", "m").stdout,
-        command("models", "unload", "m").stdout,
+        *(command("models", verb, "m").stdout for verb in ("unload", "pin", "unpin")),
     ]
-    assert said == ["a/b:1? is deleted.\n", "m is loaded.\n", "m is unloaded.\n"]
-    assert [asked.body for asked in platform.asked] == [None, {"model": "m"}, {"model": "m"}]
+    assert said == ["a/b:1? is deleted.\n", "m is unloaded.\n", "m is pinned.\n", "m makes room again.\n"]
+    assert [asked.body for asked in platform.asked] == [None, *[{"model": "m"}] * 3]
+
+
+def test_load(platform: FakePlatform, command: Command) -> None:
+    loading = {**HALF, "kind": "load", "step": "reading"}
+    platform.stream("POST /models/load", BEGUN, loading, DONE)
+    result = command("models", "load", "ollama/m")
+    assert platform.asked[0].body == {"model": "ollama/m", "stream": True}
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "ollama/m is loaded.")
+    platform.stream("POST /models/load", loading, {**loading, "state": "cancelled"})
+    assert command("models", "load", "m").stderr.endswith("It was cancelled.\n")
+
+
+def test_ps(platform: FakePlatform, command: Command) -> None:
+    here = {
+        "status": "loaded",
+        "mode": "generation",
+        "memory_bytes": 1_500_000_000,
+        "location": "cpu",
+        "since": time.time() - 300,
+        "last_used": time.time() - 7,
+        "users": 2,
+    }
+    coming = {"status": "loading", "stage": "reading", "fraction": 0.25, "pinned": True}
+    models = [
+        {"id": "small", "provider": "custom_models", "model": "demo", "residents": [here, coming]},
+        {"id": "demo", "provider": "custom_models", "model": "demo", "residents": [here, coming]},
+        {"id": "idle", "provider": "custom_models", "model": "idle"},
+    ]
+    platform.answer("GET /models", {"models": models})
+    head, _, *rows = command("models", "ps").stdout.splitlines()
+    assert head.split() == ["MODEL", "STATE", "FOR", "MEMORY", "WHERE", "SINCE", "USED", "USERS", "UNTIL"]
+    assert [row.split() for row in rows] == [
+        [
+            "custom_models/demo",
+            "loaded",
+            "generation",
+            "1.5",
+            "GB",
+            "cpu",
+            "5",
+            "min",
+            "ago",
+            "7",
+            "s",
+            "ago",
+            "2",
+        ],
+        ["custom_models/demo", "reading", "25%", "pinned"],
+    ]
+    assert json.loads(command("models", "ps", "-o", "json").stdout) == {"models": models[:2]}
+    platform.answer("GET /models", {"models": models[2:]})
+    assert command("models", "ps").stdout.startswith("No model is in memory")

@@ -9,8 +9,9 @@ import msgspec
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from app.api.model_jobs import pull
-from app.api.models import load, store_of, unload, visible
+from app.api.model_jobs import begin_load, pull
+from app.api.model_registry import registered
+from app.api.models import delete, load, pin, unload, unpin
 from app.api.rest.bodies import read_value
 from app.api.rest.context import Acting, Caller, Context
 from app.api.rest.json_response import JSON
@@ -21,6 +22,12 @@ router = APIRouter(prefix="/models", tags=["Models"])
 
 class Pull(msgspec.Struct, forbid_unknown_fields=True):
     model: str
+    stream: bool = False
+
+
+class Load(msgspec.Struct, forbid_unknown_fields=True):
+    model: str
+    background: bool = False
     stream: bool = False
 
 
@@ -37,24 +44,17 @@ async def wanted_pull(request: Request, context: Context, caller: Caller) -> Pul
     return await read_value(request, context.policy(), Pull)
 
 
+async def wanted_load(request: Request, context: Context, caller: Caller) -> Load:
+    return await read_value(request, context.policy(), Load)
+
+
 Named = Annotated[ModelName, Depends(named_model)]
 
 
 @router.get("", summary="Every model with what is known of it")
 async def list_models(context: Context, caller: Caller) -> Response:
-    found = [
-        {
-            **msgspec.to_builtins(target.known),
-            "id": entry.name,
-            "provider": target.integration,
-            "available": target.serving,
-            **({} if target.price is None else {"price": target.price}),
-        }
-        for entry in visible(context, caller)
-        for target in entry.targets
-        if target.known
-    ]
-    return JSON({"models": found})
+    """Also of those whose integration is down, and of names that are configured for it."""
+    return JSON({"models": registered(context, caller)})
 
 
 @router.post("/pull", status_code=202, summary="Fetch a model, as a job")
@@ -65,20 +65,36 @@ async def pull_model(wanted: Annotated[Pull, Depends(wanted_pull)], context: Con
 
 
 @router.post("/load", summary="Bring a model into memory")
-async def load_model(name: Named, context: Context, actor: Acting) -> Response:
-    await load(context, actor, name.model)
-    return JSON({"model": name.model, "loaded": True})
+async def load_model(wanted: Annotated[Load, Depends(wanted_load)], context: Context, actor: Acting) -> Response:
+    """Answers once it is there. With `background` a job does it, and with `stream` that is told as it goes on."""
+    if wanted.background or wanted.stream:
+        job = await begin_load(context, actor, wanted.model)
+        return states(context, job.id) if wanted.stream else JSON(job, 202)
+    await load(context, actor, wanted.model)
+    return JSON({"model": wanted.model, "loaded": True})
 
 
 @router.post("/unload", summary="Let a model go from memory")
 async def unload_model(name: Named, context: Context, actor: Acting) -> Response:
+    """After its running answers. A load that is under way is given up."""
     await unload(context, actor, name.model)
     return JSON({"model": name.model, "loaded": False})
 
 
+@router.post("/pin", summary="Keep a model in memory")
+async def pin_model(name: Named, context: Context, actor: Acting) -> Response:
+    """Loads it, too. It makes room for no other, until it is unpinned or the platform ends."""
+    await pin(context, actor, name.model)
+    return JSON({"model": name.model, "pinned": True})
+
+
+@router.post("/unpin", summary="Let a model make room again")
+async def unpin_model(name: Named, context: Context, actor: Acting) -> Response:
+    await unpin(context, actor, name.model)
+    return JSON({"model": name.model, "pinned": False})
+
+
 @router.delete("/{model:path}", summary="Delete a model from its store")
-async def delete(model: str, context: Context, actor: Acting) -> Response:
-    store, own_name = store_of(context, model)
-    await store.delete(own_name)
-    await context.accounts.audit.record(actor, "model.delete", f"model:{store.name}/{own_name}")
+async def delete_model(model: str, context: Context, actor: Acting) -> Response:
+    await delete(context, actor, model)
     return JSON({"model": model, "deleted": True})

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from app.domain.models import Capability, ModelInfo
+from app.domain.models import Capability, ModelInfo, Resident
 from app.integrations.model_platforms.ollama.client import Details, Installed, Running, Shown
 from app.integrations.model_platforms.ollama.names import DEFAULT_TAG
 from app.integrations.model_platforms.ollama.response import unix_seconds
@@ -25,6 +25,8 @@ _CAPABILITIES: Mapping[str, tuple[Capability, ...]] = {
 }
 # Ollama loads a model that sees with no less (getRunner in server/sched.go).
 _LEAST_VISION_CONTEXT = 2048
+# What is kept for good expires in some centuries: here is 2096.
+_FOREVER = 4_000_000_000
 
 
 class KnownModel(msgspec.Struct, frozen=True):
@@ -64,6 +66,25 @@ def describe(
         details=_details(installed, details, trained),
     )
     return KnownModel(info, num_ctx)
+
+
+def resident(running: Running, *, pinned: bool) -> Resident:
+    """A model in memory. Ollama says of no model how long it has been there."""
+    expires = unix_seconds(running.expires_at)
+    return Resident(
+        model=running.name,
+        status="loaded",
+        memory_bytes=running.size or None,
+        location=_location(running),
+        pinned=pinned,
+        expires=expires if 0 < expires < _FOREVER else None,
+    )
+
+
+def _location(running: Running) -> str:
+    if running.size_vram <= 0:
+        return "cpu"
+    return "gpu" if running.size_vram >= running.size else "cpu+gpu"
 
 
 def truncates_silently(version: str) -> bool:

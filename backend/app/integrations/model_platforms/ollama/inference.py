@@ -36,6 +36,9 @@ from app.integrations.model_platforms.ollama.response import StreamDecoder, deco
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.ollama.streams import ChainedStream, answer_stream
 
+# Of a model that is pinned; each request says it anew.
+_FOR_GOOD = -1
+
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """What `generate` returns. `str()` of it is the text."""
@@ -107,7 +110,7 @@ class Inference:
         return ModelTerms(
             model=known.info.id,
             num_ctx=known.num_ctx,
-            keep_alive=self._settings.keep_alive,
+            keep_alive=_FOR_GOOD if self._library.is_pinned(known.info.id) else self._settings.keep_alive,
             can_think="reasoning" in known.info.capabilities,
         )
 

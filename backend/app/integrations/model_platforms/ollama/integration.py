@@ -37,6 +37,7 @@ from app.domain.models import (
     ModelsChanged,
     ModelUnloaded,
     PullProgress,
+    Resident,
 )
 from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.ollama import names
@@ -168,6 +169,21 @@ class OllamaIntegration(BaseIntegration):
             seconds = time.monotonic() - started
             self.publish(ModelLoadFailed(integration=self.name, model=model, seconds=seconds))
             raise
+
+    def residents(self) -> Sequence[Resident]:
+        """What was in memory at the last look."""
+        return self._server.library.residents() if self._server else ()
+
+    async def pin(self, model: str) -> None:
+        """Keeps it in memory by this platform's word: whoever else asks the server for it can end that."""
+        self._serving().library.pin(names.check(model), True)
+        await self.load(model)
+
+    async def unpin(self, model: str) -> None:
+        library = self._serving().library
+        library.pin(names.check(model), False)
+        if (await library.find(model)).info.loaded:
+            await self.load(model)  # which says how long it is to stay
 
     async def unload(self, model: str) -> None:
         await self._reside(model, keep=False)

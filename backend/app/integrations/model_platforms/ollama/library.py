@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
-from app.domain.models import ModelInfo, ModelLoaded, ModelUnloaded
+from app.domain.models import ModelInfo, ModelLoaded, ModelUnloaded, Resident
 from app.integrations.model_platforms.ollama import errors, names
-from app.integrations.model_platforms.ollama.client import Installed, OllamaClient, Shown
-from app.integrations.model_platforms.ollama.discovery import KnownModel, describe
+from app.integrations.model_platforms.ollama.client import Installed, OllamaClient, Running, Shown
+from app.integrations.model_platforms.ollama.discovery import KnownModel, describe, resident
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 
 _SHOWN_AT_ONCE = 4
@@ -33,6 +33,9 @@ class ModelLibrary:
         self._changed = changed
         self._known: dict[str, KnownModel] = {}
         self._infos: tuple[ModelInfo, ...] = ()
+        self._running: list[Running] = []
+        # Canonical names.
+        self._pinned: set[str] = set()
         # What /api/show said, by name and digest: a model whose digest stands has nothing new to tell.
         self._shown: dict[tuple[str, str], Shown] = {}
         self._refreshing = asyncio.Lock()
@@ -40,6 +43,16 @@ class ModelLibrary:
 
     def models(self) -> Sequence[ModelInfo]:
         return self._infos
+
+    def residents(self) -> Sequence[Resident]:
+        """As the last look found them."""
+        return [resident(each, pinned=self.is_pinned(each.name)) for each in self._running]
+
+    def is_pinned(self, name: str) -> bool:
+        return names.canonical(name) in self._pinned
+
+    def pin(self, name: str, pinned: bool) -> None:
+        (self._pinned.add if pinned else self._pinned.discard)(names.canonical(name))
 
     async def find(self, name: str) -> KnownModel:
         """Looks once more at the server before it raises ModelNotFound: someone may just have pulled the model."""
@@ -68,7 +81,7 @@ class ModelLibrary:
                 )
                 for name, each in ((names.canonical(each.name), each) for each in installed)
             }
-            self._shown = shown
+            self._shown, self._running = shown, running
             self._refreshed_at = time.monotonic()
             self._swap(known)
 

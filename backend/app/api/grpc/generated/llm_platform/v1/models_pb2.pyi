@@ -18,7 +18,7 @@ class ListModelsReply(_message.Message):
     def __init__(self, models: _Optional[_Iterable[_Union[Model, _Mapping]]] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("id", "providers", "available", "capabilities", "context_window", "max_output_tokens", "loaded", "size_bytes", "family", "format", "quantization", "owned_by", "created")
+    __slots__ = ("id", "providers", "available", "capabilities", "context_window", "max_output_tokens", "loaded", "size_bytes", "family", "format", "quantization", "owned_by", "created", "loading", "license")
     ID_FIELD_NUMBER: _ClassVar[int]
     PROVIDERS_FIELD_NUMBER: _ClassVar[int]
     AVAILABLE_FIELD_NUMBER: _ClassVar[int]
@@ -32,6 +32,8 @@ class Model(_message.Message):
     QUANTIZATION_FIELD_NUMBER: _ClassVar[int]
     OWNED_BY_FIELD_NUMBER: _ClassVar[int]
     CREATED_FIELD_NUMBER: _ClassVar[int]
+    LOADING_FIELD_NUMBER: _ClassVar[int]
+    LICENSE_FIELD_NUMBER: _ClassVar[int]
     id: str
     providers: _containers.RepeatedScalarFieldContainer[str]
     available: bool
@@ -45,7 +47,9 @@ class Model(_message.Message):
     quantization: str
     owned_by: str
     created: int
-    def __init__(self, id: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., available: _Optional[bool] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., loaded: _Optional[bool] = ..., size_bytes: _Optional[int] = ..., family: _Optional[str] = ..., format: _Optional[str] = ..., quantization: _Optional[str] = ..., owned_by: _Optional[str] = ..., created: _Optional[int] = ...) -> None: ...
+    loading: bool
+    license: str
+    def __init__(self, id: _Optional[str] = ..., providers: _Optional[_Iterable[str]] = ..., available: _Optional[bool] = ..., capabilities: _Optional[_Iterable[str]] = ..., context_window: _Optional[int] = ..., max_output_tokens: _Optional[int] = ..., loaded: _Optional[bool] = ..., size_bytes: _Optional[int] = ..., family: _Optional[str] = ..., format: _Optional[str] = ..., quantization: _Optional[str] = ..., owned_by: _Optional[str] = ..., created: _Optional[int] = ..., loading: _Optional[bool] = ..., license: _Optional[str] = ...) -> None: ...
 
 class WatchModelsRequest(_message.Message):
     __slots__ = ()
