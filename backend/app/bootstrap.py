@@ -128,9 +128,9 @@ class Platform:
         catalog = LiveCatalog(lambda: sources(self.manager), routing(self.settings))
         sinks: list[Sink] = [self._request_log, tally.ended, recent, self._explained]
         if self.ledger is not None:
-            sinks.append(recorder(self.ledger))
+            sinks.append(recorder(self.ledger, lambda name: catalog.current.lists(name)))
         account, traces = Account(sinks, [tally.began]), TraceCalls()
-        admit = Admit(self.admission, lambda: self.settings.limits.output_tokens)
+        admit = Admit(self.admission, lambda: self.settings.limits.output_tokens, catalog)
         show(
             self.manager,
             self._siblings,

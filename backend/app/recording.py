@@ -26,16 +26,17 @@ def ledger_of(settings: Callable[[], Settings], store: Store) -> Ledger:
     return Ledger(store, (settings().data_dir or data_folder()) / _FOLDER, keeping)
 
 
-def recorder(ledger: Ledger) -> Callable[[CallRecord], None]:
-    """A sink of the account stage."""
+def recorder(ledger: Ledger, lists: Callable[[str], bool]) -> Callable[[CallRecord], None]:
+    """A sink of the account stage. `lists`: whether a model's name is one of the platform's."""
 
     def record(call: CallRecord) -> None:
-        ledger.record(entry(call, ledger.next_id(), time.time()))
+        listed = call.integration is None and call.cached is None and lists(call.model)
+        ledger.record(entry(call, ledger.next_id(), time.time(), listed))
 
     return record
 
 
-def entry(call: CallRecord, id: str, at: float) -> Entry:
+def entry(call: CallRecord, id: str, at: float, listed: bool = False) -> Entry:
     usage = call.usage or _NOTHING
     return Entry(
         id=id,
@@ -64,6 +65,7 @@ def entry(call: CallRecord, id: str, at: float) -> Entry:
         reasoning_tokens=usage.reasoning_tokens,
         cost=None if call.cost is None else round(call.cost * NANOS),
         tried=tuple([_attempt(tried) for tried in call.tried]),
+        listed=listed,
     )
 
 

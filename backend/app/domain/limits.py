@@ -94,10 +94,11 @@ class Reservation(Protocol):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """Tokens that a call will take, as far as can be told before."""
+    """Tokens that a call will take, as far as can be told before. `assumed`: its request names no maximum."""
 
     input_tokens: int
     output_tokens: int
+    assumed: bool = False
 
     @property
     def amounts(self) -> Amounts:

@@ -48,11 +48,11 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
         return Estimate(prompt, 0)
     wanted = _wanted(encoded.body)
     # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
-    limit = _largest(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens) or output_tokens
+    limit = _largest(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens)
     answers = _largest(wanted.n, wanted.best_of, 1)
     if call.operation == "text_completion":
         answers *= _prompts(wanted.prompt)
-    return _bounded(prompt, limit * answers)
+    return _bounded(prompt, (limit or output_tokens) * answers, not limit)
 
 
 def settled(expected: Estimate, error: BaseException | None, usage: Usage | None, asked: bool) -> Usage | None:
@@ -78,11 +78,11 @@ def _of(request: ChatRequest | CompletionRequest | EmbeddingRequest, output_toke
     if isinstance(request, EmbeddingRequest):
         return Estimate(sum(map(_text, request.inputs)), 0)
     sampling = request.sampling
-    each = sampling.max_output_tokens or output_tokens
+    each, assumed = sampling.max_output_tokens or output_tokens, not sampling.max_output_tokens
     if isinstance(request, ChatRequest):
-        return _bounded(estimate_tokens(request), each * max(1, sampling.n))
+        return _bounded(estimate_tokens(request), each * max(1, sampling.n), assumed)
     answers = max(1, sampling.n, request.best_of or 1) * max(1, len(request.prompts))
-    return _bounded(sum(map(_text, request.prompts)), each * answers)
+    return _bounded(sum(map(_text, request.prompts)), each * answers, assumed)
 
 
 def _text(text: str | tuple[int, ...]) -> int:
@@ -103,5 +103,5 @@ def _prompts(prompt: Any) -> int:
     return len(prompt) if type(prompt) is list and prompt and type(prompt[0]) is not int else 1
 
 
-def _bounded(input_tokens: int, output_tokens: int) -> Estimate:
-    return Estimate(min(input_tokens, MOST), min(output_tokens, MOST))
+def _bounded(input_tokens: int, output_tokens: int, assumed: bool) -> Estimate:
+    return Estimate(min(input_tokens, MOST), min(output_tokens, MOST), assumed)

@@ -10,8 +10,10 @@ from app.domain.errors import InvalidRequest, ProviderProtocolError
 T = TypeVar("T")
 
 _ANY = msgspec.json.Decoder()
-_PLACE = re.compile(r"(.*?)(?: - at `\$\.?(.*)`)?", re.DOTALL)
+_PLACE = re.compile(r"(.*?)(?: - at (`key` in )?`\$\.?(.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
+_UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
+_PATTERN = re.compile(r"Expected `str` matching regex .*", re.DOTALL)
 _SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 _QUOTED = re.compile(r"`([^`]*)`")
 _WORDS = {
@@ -65,13 +67,24 @@ def parse_answer(text: bytes, provider: str | None) -> Any:
 def explain(error: msgspec.ValidationError) -> InvalidRequest:
     """What msgspec found wrong, as a sentence for the caller."""
     match = _PLACE.fullmatch(str(error))
-    complaint, path = (match[1], match[2] or "") if match else (str(error), "")
+    complaint, in_key, path = (match[1], match[2], match[3] or "") if match else (str(error), None, "")
     if missing := _MISSING.fullmatch(complaint):
-        param = f"{path}.{missing[1]}".lstrip(".")
+        param = _below(path, missing[1])
         return InvalidRequest(f"The required field '{param}' is missing.", code="missing_field", param=param)
-    words = _QUOTED.sub(_in_words, complaint)
+    if unknown := _UNKNOWN.fullmatch(complaint):
+        param = _below(path, unknown[1][:64])
+        return InvalidRequest(f"There is no field '{param}' here.", code="unknown_field", param=param)
+    words = "it holds characters that may not stand there" if _PATTERN.fullmatch(complaint) else complaint
+    words = _QUOTED.sub(_in_words, words)
+    # A path names no key of a mapping: "metadata[...]".
+    inside, path = path.endswith("[...]"), path.removesuffix("[...]")
     subject = f"'{path}'" if path else "The body"
+    subject = f"A name in {subject}" if in_key else f"A value in {subject}" if inside else subject
     return InvalidRequest(f"{subject}: {words[:1].lower()}{words[1:]}.", code="invalid_type", param=path or None)
+
+
+def _below(path: str, field: str) -> str:
+    return f"{path}.{field}" if path else field
 
 
 def _in_words(match: re.Match[str]) -> str:

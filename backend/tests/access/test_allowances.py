@@ -38,8 +38,8 @@ async def graphql(whole: Whole, query: str, **variables: object) -> Any:
     return reply.json()
 
 
-async def chat(whole: Whole, holder: str) -> Reply:
-    body = {"model": "echo", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
+async def chat(whole: Whole, holder: str, model: str = "echo") -> Reply:
+    body = {"model": model, "stream": True, "messages": [{"role": "user", "content": "hi"}]}
     return await post(whole.port, "/v1/chat/completions", body, whole.header(holder))
 
 
@@ -64,8 +64,22 @@ async def test_a_tier_from_its_first_setting_to_its_end(whole: Whole) -> None:
     assert (await send(whole, "GET", "/v1/tiers/some")).json()["error"]["code"] == "tier_not_found"
 
 
+async def test_what_a_limit_refused_is_known_by_its_model(whole: Whole) -> None:
+    await send(whole, "PUT", "/v1/tiers/narrow", {"rates": [{"unit": "requests", "limit": 1, "window": 3600.0}]})
+    await whole.issue("eager", tier="narrow")
+    told = [await chat(whole, "eager", model) for model in ("echo", "echo", "made-up-by-the-caller")]
+    assert [each.status for each in told] == [200, 429, 429]
+    path = f"/v1/requests/{told[1].headers['x-request-id']}/explain"
+    explained = (await get(whole.port, path, whole.header("eager"))).json()
+    assert (explained["model"], explained["meant"]) == ("echo", "a model by its own name")
+    assert explained["policy"]["retries"] == 2
+    usage = await get(whole.port, "/v1/usage?group_by=model", whole.header("eager"))
+    rows = {row["model"]: (row["requests"], row["errors"]) for row in usage.json()["data"]}
+    assert rows == {"echo": (2, 1), "": (1, 1)}
+
+
 async def test_the_configurations_are_shown_with_their_place_and_not_changed(whole: Whole) -> None:
-    [basic] = (await send(whole, "GET", "/v1/tiers")).json()["data"]
+    basic, *_ = (await send(whole, "GET", "/v1/tiers")).json()["data"]
     assert (basic["name"], basic["default"], basic["defined_in"]) == ("basic", True, "configuration")
     assert "whole.yaml:" in basic["defined_at"]
     for method, path, body in (
@@ -157,7 +171,7 @@ async def test_an_operator_sees_all_and_raises_nobody_himself_least(whole: Whole
     await send(whole, "PUT", "/v1/tiers/low", {"level": 2, "rates": [{"unit": "requests", "limit": 9}]})
     await whole.issue("operator", roles=("operator",), tier="low")
     listed = (await send(whole, "GET", "/v1/tiers", holder="operator")).json()["data"]
-    assert {each["name"] for each in listed} == {"basic", "low"}
+    assert {each["name"] for each in listed} == {"basic", "low", "narrow"}
     for method, path, body, code in (
         ("PUT", "/v1/tiers/low", {}, "role_missing"),
         ("DELETE", "/v1/tiers/low", None, "role_missing"),
@@ -167,4 +181,4 @@ async def test_an_operator_sees_all_and_raises_nobody_himself_least(whole: Whole
         refused = await send(whole, method, path, body, holder="operator")
         assert (refused.status, refused.json()["error"]["code"]) == (403, code)
     unknown = (await send(whole, "POST", "/v1/keys", {"tier": "nosuch"})).json()["error"]
-    assert (unknown["param"], "there are: basic, low" in unknown["message"]) == ("tier", True)
+    assert (unknown["param"], "there are: basic, low, narrow" in unknown["message"]) == ("tier", True)

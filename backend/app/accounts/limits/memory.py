@@ -59,7 +59,7 @@ class MemoryLimits:
             if step is None:
                 for taken, in_step in zip(meter.parts, steps, strict=False):
                     taken.counter.correct(in_step, -amounts[taken.unit], now)
-                raise _refusal(meter, amounts, now)
+                raise _refusal(meter, estimate, now)
             steps.append(step)
         return Taken(self.clock, meter, amounts, steps, now)
 
@@ -70,7 +70,7 @@ class MemoryLimits:
         now, amounts = self.clock(), estimate.amounts
         meter = self.meter(holder, rates, now)
         for part in meter.parts:
-            _check_whole(part, amounts[part.unit], now)
+            _check_whole(part, estimate, now)
         steps = [part.counter.add(amounts[part.unit], now) for part in meter.parts]
         return Taken(self.clock, meter, amounts, steps, now)
 
@@ -124,20 +124,21 @@ class Taken:
                 part.counter.correct(step, difference, now)
 
 
-def _refusal(meter: Meter, amounts: Amounts, now: float) -> RateLimited:
+def _refusal(meter: Meter, estimate: Estimate, now: float) -> RateLimited:
     """For the longest of the waits."""
+    amounts = estimate.amounts
     waits = [
         (part.counter.free_in(amounts[part.unit], now), part.rate)
         for part in meter.parts
         if not part.counter.fits(amounts[part.unit], now)
     ]
     wait, rate = max(waits, key=lambda each: each[0])
-    return over(rate, wait, meter.standings(now))
+    return over(rate, wait, meter.standings(now), estimate)
 
 
-def _check_whole(part: Counted, amount: int, now: float) -> None:
-    rate, counter = part.rate, part.counter
+def _check_whole(part: Counted, estimate: Estimate, now: float) -> None:
+    rate, counter, amount = part.rate, part.counter, estimate.amounts[part.unit]
     left = rate.limit - counter.recent(now)
     if left < min(amount, rate.limit):
         standing = Standing(rate, max(0, left), counter.left(now)[1])
-        raise over(rate, counter.free_in(amount, now, rate.limit), [standing])
+        raise over(rate, counter.free_in(amount, now, rate.limit), [standing], estimate)

@@ -54,7 +54,7 @@ class SharedLimits:
             return self._local.reserve(holder, rates, estimate)
         standings = _standings(rates, told)
         if worst:
-            raise over(rates[worst - 1], wait / 1000, standings)
+            raise over(rates[worst - 1], wait / 1000, standings, estimate)
         parts = [
             _Part(rate, key, estimate.of(rate.unit), step)
             for rate, key, step in zip(rates, keys, told[::3], strict=True)

@@ -32,7 +32,8 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False
     """One call, when it is over. `id` is the ledger's own: callers may give several requests one `request_id`.
 
     `at`: when it ended, in Unix seconds. `key_id`: the caller's purse. `cost` in NANOS, None where no price is
-    known. `estimated`: the tokens were counted here, as the provider told none.
+    known. `estimated`: the tokens were counted here, as the provider told none. `listed`: of a call for which
+    nobody was asked, whether `model` is a name that the platform lists, and no text of the caller's own.
     """
 
     id: str
@@ -61,6 +62,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, array_like=True, gc=False
     reasoning_tokens: int = 0
     cost: int | None = None
     tried: tuple[AttemptEntry, ...] = ()
+    listed: bool = False
 
 
 _encode = msgspec.json.Encoder().encode

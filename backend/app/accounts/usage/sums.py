@@ -16,8 +16,8 @@ def by_hour(entries: Iterable[Entry]) -> Sums:
     """As app.accounts.tables.USAGE_HOURS has them."""
     groups: defaultdict[tuple[int | str, ...], list[Entry]] = defaultdict(list)
     for entry in entries:
-        # A name that led to no target is the caller's own text, and there is no end to those.
-        model = entry.model if entry.integration or entry.cached else ""
+        # A name that led to no target may be the caller's own text, and there is no end to those.
+        model = entry.model if entry.integration or entry.cached or entry.listed else ""
         hour, team = int(entry.at // HOUR), entry.team or ""
         key = hour, entry.principal, entry.key_id or "", team, model, entry.integration or "", entry.front_end
         groups[key].append(entry)

@@ -11,6 +11,7 @@ from app.api.graphql.wire import Operation
 from app.api.identity import credential
 from app.domain.errors import InvalidRequest, Unauthenticated
 from app.wire.json_limits import check_depth
+from app.wire.json_text import decode_request
 
 PROTOCOL = "graphql-transport-ws"
 
@@ -45,9 +46,9 @@ def decode(text: str, depth: int) -> ClientMessage:
     body = text.encode()
     check_depth(body, depth)
     try:
-        message = _decoder.decode(body)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"This is no message of {PROTOCOL}: {error}") from None
+        message = decode_request(_decoder, body)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"This is no message of {PROTOCOL}: {error.message}", param=error.param) from None
     if isinstance(message, Subscribe) and not 0 < len(message.id) <= ID_CHARACTERS:
         raise InvalidRequest(f"An id has 1 to {ID_CHARACTERS} characters.")
     return message

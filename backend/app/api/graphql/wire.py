@@ -11,6 +11,7 @@ from app.api.graphql.measure import refusal
 from app.domain.errors import InvalidRequest
 from app.domain.tracing import Trace, told_in
 from app.wire.json_limits import check_depth
+from app.wire.json_text import decode_request
 
 
 class Operation(msgspec.Struct, frozen=True):
@@ -35,15 +36,15 @@ class Operation(msgspec.Struct, frozen=True):
             )
 
 
+_decoder = msgspec.json.Decoder(Operation)
+
+
 def decode(body: bytes, depth: int) -> Operation:
     """Raises InvalidRequest."""
     check_depth(body, depth)
     if body.lstrip()[:1] == b"[":
         raise InvalidRequest("Send one operation a request: batches are refused.", code="batch_refused")
-    try:
-        operation = msgspec.json.decode(body, type=Operation)
-    except msgspec.DecodeError as error:
-        raise InvalidRequest(f"This is no GraphQL request: {error}", code="invalid_json") from None
+    operation = decode_request(_decoder, body)
     operation.check()
     return operation
 

@@ -36,7 +36,10 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     field = ".".join(str(part) for part in first["loc"] if part not in {"body", "query", "path"})
-    return _response(request, InvalidRequest(f"{field or 'body'}: {first['msg']}", param=field or None))
+    words = first["msg"].replace("Input should be", "must be", 1).partition(", unable to parse")[0]
+    subject = f"'{field}'" if field else "The request"
+    message = f"{subject} {words}." if words.startswith("must") else f"{subject}: {words}."
+    return _response(request, InvalidRequest(message, param=field or None, code="invalid_type"))
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

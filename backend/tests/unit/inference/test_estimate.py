@@ -69,6 +69,19 @@ def test_what_an_answer_may_take(call: Call, output: int) -> None:
     assert estimate(call, 1000).output_tokens == output
 
 
+@pytest.mark.parametrize(
+    ("call", "assumed"),
+    [
+        (sent(), True),
+        (sent(max_tokens=50), False),
+        (asked(ChatRequest(model="m", messages=SAID)), True),
+        (asked(ChatRequest(model="m", messages=SAID, sampling=Sampling(max_output_tokens=9))), False),
+    ],
+)
+def test_it_is_known_whether_the_caller_named_a_maximum(call: Call, assumed: bool) -> None:
+    assert estimate(call, 1000).assumed is assumed
+
+
 def test_a_prompt_is_a_quarter_of_its_bytes_whoever_sends_it() -> None:
     assert estimate(sent(messages=[{"role": "user", "content": "x" * 4000}]), 1).input_tokens in range(1000, 1030)
     assert estimate(asked(ChatRequest(model="m", messages=SAID)), 1).input_tokens == 104

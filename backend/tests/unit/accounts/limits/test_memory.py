@@ -1,5 +1,6 @@
 """Limits in memory: all rates of a call or none, the estimate exchanged for the truth, nothing kept for ever."""
 
+import msgspec
 import pytest
 
 from app.accounts.limits.memory import SWEEP_EVERY, MemoryLimits
@@ -41,6 +42,45 @@ def test_what_does_not_fit_takes_nothing(limits: MemoryLimits) -> None:
         limits.reserve("a", [REQUESTS, TOKENS], Estimate(100, 100))
     assert refused.value.retry_after == pytest.approx(61.0, abs=1.1)
     assert (remaining(limits, REQUESTS), remaining(limits, TOKENS)) == (2, 100)
+
+
+@pytest.mark.parametrize(
+    ("rate", "before", "wanted", "told"),
+    [
+        (
+            TOKENS,
+            Estimate(400, 500),
+            Estimate(50, 200, assumed=True),
+            "reached: 100 are left, and this request takes 250 until its end, 200 of them for its answer, "
+            "as it names no maximum. Set a smaller max_tokens, or try again in 61 s.",
+        ),
+        (
+            OUTPUT,
+            Estimate(9, 450),
+            Estimate(50, 200),
+            "reached: 50 are left, and this request takes 200 until its end, 200 of them for its answer, "
+            "its own maximum. Set a smaller max_tokens, or try again in",
+        ),
+        (
+            msgspec.structs.replace(TOKENS, unit="input_tokens"),
+            Estimate(900, 0),
+            Estimate(200, 5),
+            "reached: 100 are left, and this request takes 200 until its end. Shorten its prompt, or try again in",
+        ),
+        (TOKENS, Estimate(0, 1000), Estimate(1, 1), "reached; try again in 61 s."),
+        (REQUESTS, Estimate(1, 1), Estimate(1, 1), None),
+    ],
+)
+def test_a_request_that_is_too_large_for_what_is_left_is_told_so(
+    limits: MemoryLimits, rate: Rate, before: Estimate, wanted: Estimate, told: str | None
+) -> None:
+    limits.reserve("a", [rate], before)
+    if told is None:
+        limits.reserve("a", [rate], wanted)
+        return
+    with pytest.raises(RateLimited) as refused:
+        limits.reserve("a", [rate], wanted)
+    assert told in refused.value.message
 
 
 def test_the_estimate_gives_way_to_what_was_used(limits: MemoryLimits) -> None:
