@@ -5,9 +5,17 @@ integration is loaded before it is enabled.
 from collections.abc import Mapping
 
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
+from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
 _PLATFORMS = "app.integrations.model_platforms"
 _MONITORING = "app.integrations.monitoring"
+
+
+def _class(row: Vendor) -> str:
+    if row.residence is not None:
+        return "residing:ResidingIntegration"
+    return f"integration:{'TokenCountingIntegration' if row.counting else 'OpenAICompatibleIntegration'}"
+
 
 BUILTIN: Mapping[str, str] = {
     "anthropic": f"{_PLATFORMS}.anthropic.integration:AnthropicIntegration",
@@ -20,9 +28,5 @@ BUILTIN: Mapping[str, str] = {
     "prometheus": f"{_MONITORING}.prometheus.integration:PrometheusIntegration",
     "opentelemetry": f"{_MONITORING}.opentelemetry.integration:OpenTelemetryIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
-    **{
-        kind: f"{_PLATFORMS}.openai_compatible.integration:"
-        + ("TokenCountingIntegration" if row.counting else "OpenAICompatibleIntegration")
-        for kind, row in CATALOGUE.items()
-    },
+    **{kind: f"{_PLATFORMS}.openai_compatible.{_class(row)}" for kind, row in CATALOGUE.items()},
 }

@@ -38,6 +38,7 @@ def describe(record: Record, facts: Record, vendor: Vendor, provider: str) -> Mo
         quantization=text(record, "quantization"),
         family=text(record, "arch"),
         loaded=_loaded(record),
+        loading=_state(record) == "loading",
         created=number(sources, ("created",)) or 0,
         owned_by=text(record, "owned_by") or text(record, "publisher"),
         description=text(record, "description"),
@@ -74,9 +75,13 @@ async def _facts(transport: Transport, vendor: Vendor, patience: float) -> Recor
 
 
 def _loaded(record: Record) -> bool | None:
-    """LM Studio's `state`; `status` of a llama.cpp server that has several models."""
-    state = record.get("state") or at(record, "status.value")
+    state = _state(record)
     return None if state is None else state == "loaded"
+
+
+def _state(record: Record) -> object:
+    """LM Studio's `state`; `status` of a llama.cpp server that has several models."""
+    return record.get("state") or at(record, "status.value")
 
 
 def _aliases(record: Record) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Servers that people run themselves. Pure facts; what departs from OpenAI has its source."""
 
-from app.integrations.model_platforms.openai_compatible.vendor import Counting, Vendor
+from app.integrations.model_platforms.openai_compatible.vendor import Counting, Residence, Vendor
 
 # What servers in general call the context length; for a vendor that is not in the catalogue.
 _ANY_CONTEXT = ("max_model_len", "context_window", "context_length", "max_context_length", "meta.n_ctx_train")
@@ -32,6 +32,14 @@ SERVERS = (
                     }
                 ),
             ),
+        ),
+        # https://docs.vllm.ai/en/latest/features/sleep_mode/
+        residence=Residence(
+            load="/wake_up",
+            unload="/sleep?level=1",
+            named=False,
+            asleep=("/is_sleeping", "is_sleeping"),
+            needs="--enable-sleep-mode and VLLM_SERVER_DEV_MODE=1",
         ),
     ),
     # https://docs.sglang.ai; its /tokenize takes a text and no chat
@@ -71,6 +79,13 @@ SERVERS = (
                 constants={"add_special": True, "parse_special": True},
                 answer="tokens",
             ),
+        ),
+        # Its router answers as soon as it has begun to load.
+        residence=Residence(
+            load="/models/load",
+            unload="/models/unload",
+            named=True,
+            needs="--models-dir, and no --model, so that it is a router of several",
         ),
     ),
     # https://localai.io

@@ -24,6 +24,21 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     constants: dict[str, bool] = {}
 
 
+class Residence(msgspec.Struct, frozen=True, kw_only=True):
+    """How a server brings a model into memory and lets it go.
+
+    `load`, `unload`: where it is asked. `named`: the model is named in the question, and the list tells when it is
+    done; else all of the server's models are meant, and it is done when the answer comes. `asleep`: where it tells
+    whether they are away, and the name of what it says. `needs`: how the server must have been started.
+    """
+
+    load: str
+    unload: str
+    named: bool
+    asleep: tuple[str, str] | None = None
+    needs: str
+
+
 class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     """One server or cloud.
 
@@ -39,8 +54,8 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from one that has a
     part of it they are translated. `chat`: it has chat completions; if not, Responses is all it speaks. `pooled`:
     an open connection that idles costs the server nothing. `counting`: ways of asking how many tokens a chat is,
-    the best first. `prices`: where its list of models tells what they cost. `defaults`: fields that a chat gets
-    where it lacks them.
+    the best first. `residence`: it loads and unloads models when asked. `prices`: where its list of models tells
+    what they cost. `defaults`: fields that a chat gets where it lacks them.
     """
 
     kind: str
@@ -63,6 +78,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     embeddings: bool = True
     responses: bool = False
     counting: tuple[Counting, ...] = ()
+    residence: Residence | None = None
     prices: PriceFields | None = None
     defaults: dict[str, Any] = {}
 
