@@ -3,9 +3,10 @@
 An address or a key in the environment names one too (app.settings.environment).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from app.core.data_folder import models_folder
 from app.core.integration_framework import IntegrationConfig, IntegrationType
 from app.settings import IntegrationSettings, Settings
 
@@ -20,10 +21,11 @@ FRONT_ENDS = {
 
 def integration_configs(settings: Settings) -> list[IntegrationConfig]:
     """Every integration, disabled ones too. What the settings say of one wins, field by field."""
-    own = (*_front_ends(settings), _embedded(settings), _METRICS, _database(settings))
+    own = (*_front_ends(settings), _embedded(settings), _hub(settings), _METRICS, _database(settings))
     found = {config["name"]: config for config in own}
     for name, wanted in settings.integrations.items():
         found[name] = _merged(found.get(name) or _KINDS.get(wanted.kind or name, {}), name, wanted)
+    _share_folder(settings, found)
     return [IntegrationConfig(**config) for config in found.values()]
 
 
@@ -36,6 +38,24 @@ def _embedded(settings: Settings) -> dict[str, Any]:
         "settings": _kept_in(settings),
     }
 
+
+def _hub(settings: Settings) -> dict[str, Any]:
+    """On by default, as whoever has no model yet has to find and fetch one. It asks nobody before it is asked."""
+    return {"name": _FETCHES, "type": IntegrationType.MODEL_PLATFORM, "settings": _kept_in(settings)}
+
+
+def _share_folder(settings: Settings, found: Mapping[str, dict[str, Any]]) -> None:
+    """What is fetched is put where the models are that run here; by default that is a folder beside the data."""
+    fetching = [config for config in found.values() if (config.get("kind") or config["name"]) == _FETCHES]
+    running = found["custom_models"]["settings"]
+    if folder := running.get("directory"):
+        for config in fetching:
+            config["settings"] = {"directory": folder, **config.get("settings", {})}
+    elif any(config.get("enabled", True) for config in fetching):
+        running["directory"] = str(models_folder(settings.data_dir))
+
+
+_FETCHES = "huggingface_hub"
 
 _METRICS: dict[str, Any] = {"name": "prometheus", "type": IntegrationType.MONITORING, "health_check_interval": 0}
 

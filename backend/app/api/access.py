@@ -84,6 +84,8 @@ ROUTES: Mapping[str, Right | None] = {
     "GraphQL Query.modelJob": Right.SEE_PLATFORM,
     "GraphQL Subscription.modelJobProgress": Right.SEE_PLATFORM,
     f"{_GRPC}.Models/ListJobs": Right.SEE_PLATFORM,
+    "GET /models/search": Right.RUN_PLATFORM,
+    "GraphQL Query.searchModels": Right.RUN_PLATFORM,
     "POST /models/pull": Right.RUN_PLATFORM,
     "DELETE /models/jobs/{id}": Right.RUN_PLATFORM,
     "POST /models/load": Right.RUN_PLATFORM,

@@ -48,6 +48,21 @@ class Models(msgspec.Struct):
     models: list[Model]
 
 
+class FoundModel(msgspec.Struct):
+    name: str
+    task: str | None = None
+    formats: tuple[str, ...] = ()
+    license: str | None = None
+    gated: bool = False
+    downloads: int | None = None
+    likes: int | None = None
+    updated: float | None = None
+
+
+class FoundModels(msgspec.Struct):
+    models: list[FoundModel]
+
+
 class Job(msgspec.Struct):
     id: str
     state: str

@@ -1,4 +1,4 @@
-"""`llm-platform models pull`, `jobs` and `cancel`: what goes on in the platform whoever watches it."""
+"""`llm-platform models search`, `pull`, `jobs` and `cancel`. A pull goes on in the platform whoever watches it."""
 
 import json
 from collections.abc import Iterator
@@ -14,7 +14,49 @@ from app.cli.tables import ago, show_json, show_table, size
 if TYPE_CHECKING:
     from app.cli.answers import Job
 
+SEARCH_SECONDS = 60.0
+
 Name = Annotated[str, typer.Argument(help="A model, or integration/model.")]
+
+
+def search(
+    query: Annotated[str, typer.Argument(help="A part of the model's name.")],
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many, at most.")] = 20,
+    author: Annotated[str | None, typer.Option(help="Whose models.", show_default=False)] = None,
+    tags: Annotated[str | None, typer.Option(help="All of these, with commas.", show_default=False)] = "gguf",
+    url: UrlOption = DEFAULT_URL,
+    api_key: KeyOption = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Find models that may be pulled: by default those that have GGUF files, which run as they are."""
+    from urllib.parse import urlencode
+
+    from app.cli.answers import FoundModels
+
+    asked = {"q": query, "limit": limit, "author": author, "tags": tags}
+    wanted = urlencode({name: value for name, value in asked.items() if value})
+    with connected(url, api_key) as platform:
+        answer = platform.request("GET", f"/models/search?{wanted}", seconds=SEARCH_SECONDS)
+        found = platform.shaped(answer, FoundModels).models
+    if output is Output.JSON:
+        show_json(answer)
+        return
+    show_table(
+        ("NAME", "FOR", "FORMATS", "LICENCE", "DOWNLOADS", "LIKES", "UPDATED"),
+        (
+            (
+                f"{model.name} (gated)" if model.gated else model.name,
+                model.task or "",
+                ", ".join(model.formats),
+                model.license or "",
+                "" if model.downloads is None else f"{model.downloads:,}",
+                "" if model.likes is None else f"{model.likes:,}",
+                ago(model.updated),
+            )
+            for model in found
+        ),
+        nothing="Nothing was found. With `--tags ''` models of every format are.",
+    )
 
 
 def pull(

@@ -50,6 +50,7 @@ def _row(model: "Model") -> tuple[str, ...]:
     )
 
 
+models.command("search")(model_jobs.search)
 models.command("pull")(model_jobs.pull)
 models.command("load")(model_jobs.load)
 models.command("jobs")(model_jobs.jobs)

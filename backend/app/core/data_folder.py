@@ -16,3 +16,8 @@ def data_folder(environment: Mapping[str, str] = os.environ) -> Path:
     if sys.platform == "darwin":
         return home / "Library" / "Application Support" / _NAME
     return home / ".local" / "share" / _NAME
+
+
+def models_folder(data: Path | None) -> Path:
+    """Where fetched models are, unless they are put elsewhere. `data`: in place of the platform's own folder."""
+    return (data or data_folder()) / "models"

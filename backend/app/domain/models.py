@@ -105,3 +105,17 @@ class PullProgress(msgspec.Struct, frozen=True, kw_only=True):
     completed_bytes: int | None = None
     total_bytes: int | None = None
     details: dict[str, Any] = {}
+
+
+class FoundModel(msgspec.Struct, frozen=True, kw_only=True):
+    """A model that may be pulled, as a registry lists it. `name` is what to pull. `updated`: Unix seconds."""
+
+    name: str
+    provider: str
+    task: str | None = None
+    formats: tuple[str, ...] = ()
+    license: str | None = None
+    gated: bool = False
+    downloads: int | None = None
+    likes: int | None = None
+    updated: float | None = None

@@ -6,7 +6,7 @@ and raises a PlatformError (never a library's own) while it has not. Cancelling 
 the upstream at once.
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -15,7 +15,7 @@ from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
-from app.domain.models import ModelInfo, PullProgress, Resident
+from app.domain.models import FoundModel, ModelInfo, PullProgress, Resident
 from app.domain.responses import StoredResponse
 
 
@@ -76,6 +76,20 @@ class ModelStore(ModelSource, Protocol):
         ...
 
     async def delete(self, model: str) -> None: ...
+
+
+@runtime_checkable
+class ModelFinder(Protocol):
+    """Knows of models that may be pulled."""
+
+    @property
+    def name(self) -> str: ...
+
+    async def search_models(
+        self, query: str, limit: int = 20, filters: Mapping[str, str] | None = None
+    ) -> Sequence[FoundModel]:
+        """The most used first. Which `filters` there are is each one's own; others raise InvalidRequest."""
+        ...
 
 
 @runtime_checkable

@@ -34,6 +34,8 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "OLLAMA_BASE_URL": ("integrations", "ollama", "settings", "base_url"),
     "HF_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
     "HUGGINGFACE_TOKEN": ("integrations", "huggingface_hub", "settings", "api_key"),
+    "HF_ENDPOINT": ("integrations", "huggingface_hub", "settings", "hub_url"),
+    "HF_HUB_OFFLINE": ("integrations", "huggingface_hub", "settings", "offline"),
     "LLAMA_STACK_BASE_URL": ("integrations", "llama_stack", "settings", "base_url"),
     "ANTHROPIC_API_KEY": ("integrations", "anthropic", "settings", "api_key"),
     "GEMINI_API_KEY": ("integrations", "gemini", "settings", "api_key"),

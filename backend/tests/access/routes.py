@@ -58,6 +58,7 @@ GRAPHQL = {
     "Mutation.revokeKey": 'mutation { revokeKey(id: "0") { id } }',
     "Mutation.deleteKey": 'mutation { deleteKey(id: "0") }',
     "Mutation.generateText": 'mutation { generateText(model: "echo", prompt: "hi") { text } }',
+    "Query.searchModels": "{ searchModels { name } }",
     "Query.modelJobs": "{ modelJobs { id } }",
     "Query.modelJob": '{ modelJob(id: "0") { id } }',
     "Mutation.pullModel": 'mutation { pullModel(id: "none") { id } }',

@@ -69,6 +69,7 @@ async def whole_platform(
                 "peer": {"kind": "openai_compatible", "settings": {"base_url": peer.url}},
                 "database": {"settings": dict(database or {})},
                 "custom_models": {"enabled": False},
+                "huggingface_hub": {"enabled": False},
                 **sections.pop("integrations", {}),
             },
             **sections,

@@ -54,3 +54,19 @@ def test_the_database_is_in_the_platforms_folder_unless_it_says_otherwise() -> N
     assert configs(data_dir="/data")["database"].settings == {"data_dir": "/data"}
     own = {"database": {"settings": {"data_dir": "/own"}}}
     assert configs(data_dir="/data", integrations=own)["database"].settings == {"data_dir": "/own"}
+
+
+def test_what_is_fetched_is_put_where_the_models_are() -> None:
+    def folders(**settings: Any) -> list[object]:
+        found = configs(data_dir="/data", **settings)
+        return [found[name].settings.get("directory") for name in ("custom_models", "huggingface_hub")]
+
+    own = {"custom_models": {"settings": {"directory": "/own"}}}
+    assert configs(data_dir="/data")["huggingface_hub"].settings == {"data_dir": "/data"}
+    assert folders() == ["/data/models", None]
+    assert folders(integrations=own) == ["/own", "/own"]
+    assert folders(integrations={**own, "huggingface_hub": {"settings": {"directory": "/other"}}}) == [
+        "/own",
+        "/other",
+    ]
+    assert folders(integrations={"huggingface_hub": {"enabled": False}}) == [None, None]

@@ -24,7 +24,7 @@ LIST_FACTOR = 10
 """How many items a list is taken to have, where no argument says so."""
 
 WEIGHTS = {
-    **dict.fromkeys(("generateText", "generate", "loadModel", "pullModel"), 200),
+    **dict.fromkeys(("generateText", "generate", "loadModel", "pullModel", "searchModels"), 200),
     **dict.fromkeys(("unloadModel", "createKey", "setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
 }
 COUNT_ARGUMENTS = frozenset({"last", "first"})

@@ -33,6 +33,7 @@ from app.api.graphql.platform import (
     request_of,
 )
 from app.api.graphql.request import Asking
+from app.api.graphql.search import FoundModel, search_models
 from app.api.graphql.usage import UsagePage
 from app.api.graphql.usage import resolve as _usage
 from app.api.models import load, unload, visible, visible_entry
@@ -120,6 +121,9 @@ class Query:
     budgets: list[allowances.Budget] = strawberry.field(
         resolver=allowances.list_budgets,
         description="Budgets by name, and what is left of them: those of your key and team, or all for operators.",
+    )
+    search_models: list[FoundModel] = strawberry.field(
+        resolver=search_models, description="Models that may be fetched. For operators."
     )
     model_jobs: list[ModelJob] = strawberry.field(
         resolver=model_jobs, description="What is being fetched and loaded, and what was, the newest first."

@@ -14,8 +14,7 @@ class TestHuggingFaceHub(IntegrationContract):
     integration = HuggingFaceHubIntegration
     unready_settings: ClassVar[Mapping[str, Any]] = {"base_url": "http://127.0.0.1:1", "api_key": "k"}
     bad_settings = (
-        {},
-        {"api_key": ""},
+        {"hub_url": "ftp://host"},
         {"api_key": "k", "base_url": "ftp://host"},
         {"api_key": "k", "bill_to": "a b"},
         {"api_key": "k", "timeout": -1},

@@ -114,6 +114,19 @@ def test_jobs(platform: FakePlatform, command: Command) -> None:
     assert json.loads(command("models", "jobs", "-o", "json").stdout) == {"jobs": [HALF, failed]}
 
 
+def test_search(platform: FakePlatform, command: Command) -> None:
+    found = {
+        "models": [{"name": "hf:org/m", "gated": True, "formats": ["gguf"], "downloads": 1234567, "updated": 0}]
+    }
+    platform.answer("GET /models/search?q=a+b&limit=20&tags=gguf", found)
+    head, _, row = command("models", "search", "a b").stdout.splitlines()
+    assert head.split() == ["NAME", "FOR", "FORMATS", "LICENCE", "DOWNLOADS", "LIKES", "UPDATED"]
+    assert row.split()[:4] == ["hf:org/m", "(gated)", "gguf", "1,234,567"]
+    platform.answer("GET /models/search?q=none&limit=3&author=org", {"models": []})
+    said = command("models", "search", "none", "--limit", "3", "--author", "org", "--tags", "")
+    assert said.stdout.startswith("Nothing was found.")
+
+
 def test_cancel(platform: FakePlatform, command: Command) -> None:
     platform.answer("DELETE /models/jobs/job_1", {**JOB, "state": "cancelled"})
     assert command("models", "cancel", "job_1").stdout == "job_1 is cancelled.\n"

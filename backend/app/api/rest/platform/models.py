@@ -6,11 +6,13 @@ Which integration can do what is asked by port (ModelStore, ModelLoader), so a n
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from app.api.model_jobs import begin_load, pull
 from app.api.model_registry import registered
+from app.api.model_search import search
 from app.api.models import delete, load, pin, unload, unpin
 from app.api.rest.bodies import read_value
 from app.api.rest.context import Acting, Caller, Context
@@ -55,6 +57,25 @@ Named = Annotated[ModelName, Depends(named_model)]
 async def list_models(context: Context, caller: Caller) -> Response:
     """Also of those whose integration is down, and of names that are configured for it."""
     return JSON({"models": registered(context, caller)})
+
+
+class Search(BaseModel):
+    """`tags`: all of these, with commas. `sort`: downloads, likes, created_at, last_modified, trending_score."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    q: str = ""
+    limit: int = 20
+    author: str | None = None
+    task: str | None = None
+    tags: str | None = None
+    sort: str | None = None
+
+
+@router.get("/search", summary="Find models that may be fetched")
+async def search_models(wanted: Annotated[Search, Query()], context: Context, caller: Caller) -> Response:
+    filters = wanted.model_dump(exclude={"q", "limit"})
+    return JSON({"models": await search(context, wanted.q, wanted.limit, filters)})
 
 
 @router.post("/pull", status_code=202, summary="Fetch a model, as a job")
