@@ -87,7 +87,9 @@ class HealthMonitor:
             report = HealthReport(HealthStatus.UNHEALTHY, str(error) or type(error).__name__)
         latency_ms = (self.clock.monotonic() - began) * 1000.0
         ok = report.status is HealthStatus.HEALTHY
-        return report.status, LastCheck(at=at, latency_ms=latency_ms, ok=ok, message=report.message)
+        return report.status, LastCheck(
+            at=at, latency_ms=latency_ms, ok=ok, message=report.message, details=report.details
+        )
 
 
 def _report(answer: object) -> HealthReport:

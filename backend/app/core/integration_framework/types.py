@@ -99,12 +99,13 @@ class HealthReport(msgspec.Struct, frozen=True):
 
 
 class LastCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """The last health check: `at` in Unix seconds, how long it took, whether it was healthy."""
+    """The last health check: `at` in Unix seconds, how long it took, whether it was healthy, and what it told."""
 
     at: float
     latency_ms: float
     ok: bool
     message: str = ""
+    details: dict[str, Any] = {}
 
 
 class IntegrationStatus(msgspec.Struct, frozen=True, kw_only=True):

@@ -52,6 +52,7 @@ def runners(manager: IntegrationManager) -> Mapping[JobKind, Runner]:
             while not (await asyncio.wait({loading}, timeout=_LOOK_SECONDS))[0]:
                 yield _seen(loader, job.model)
             loading.result()
+            yield _at(loader, job.model, "loaded", 1.0)
         finally:
             loading.cancel()
             if _arrival(loader, job.model) is not None:
@@ -65,9 +66,13 @@ def _seen(loader: ModelLoader, name: str) -> Progress:
     arrival = _arrival(loader, name)
     if arrival is None or arrival.fraction is None:
         return Progress(step="loading")
+    return _at(loader, name, arrival.stage or "loading", arrival.fraction)
+
+
+def _at(loader: ModelLoader, name: str, step: str, fraction: float) -> Progress:
     total = next((model.size_bytes for model in loader.models() if model.id == name), None)
-    done = None if total is None else int(total * arrival.fraction)
-    return Progress(step=arrival.stage or "loading", completed_bytes=done, total_bytes=total)
+    done = None if total is None else int(total * fraction)
+    return Progress(step=step, completed_bytes=done, total_bytes=total)
 
 
 def _arrival(loader: ModelLoader, name: str) -> Resident | None:

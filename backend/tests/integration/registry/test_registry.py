@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import msgspec
 import pytest
 import pytest_asyncio
 from websockets.asyncio.client import connect
@@ -146,6 +147,8 @@ async def test_a_load_as_a_job(whole: Whole) -> None:
         return (await whole.platform.jobs.get(job["id"])).state == "done"
 
     await becomes(done)
+    job = msgspec.to_builtins(await whole.platform.jobs.get(job["id"]))
+    assert job["completed_bytes"] == job["total_bytes"] > 3_000_000
     assert (await registry(whole))["tuned"]["status"] == "loaded"
     stream = await post(whole.port, "/models/load", {"model": "tuned", "stream": True}, KEY)
     states = [

@@ -100,7 +100,9 @@ class CustomModelsIntegration(BaseIntegration):
         }
         if self._shelf.trouble is not None:
             return HealthReport(HealthStatus.DEGRADED, self._shelf.trouble, details=details)
-        return HealthReport(HealthStatus.HEALTHY, details=details)
+        refused = len(self._shelf.inventory.rejected)
+        message = f"{refused} of the files in the folder can't be used; the details tell why." if refused else ""
+        return HealthReport(HealthStatus.HEALTHY, message, details=details)
 
     @property
     def busy(self) -> bool:

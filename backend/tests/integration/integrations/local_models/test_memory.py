@@ -136,6 +136,7 @@ async def test_a_folder_of_good_and_bad_files(tmp_path: Path) -> None:
         assert text(await answered(custom, asked(), model="good-one"))
         report = await custom.health_check()
     assert report.details["models"] == ["demo", "good-one"]
+    assert report.message == "5 of the files in the folder can't be used; the details tell why."
     assert report.details["loaded"] == {"good-one": ["generation"]}
     complaints = {
         "cut.gguf": "cut short",
