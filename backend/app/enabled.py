@@ -69,6 +69,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         "retry_config": {"max_backoff": 4.0},
     },
     "opentelemetry": {"type": IntegrationType.MONITORING, "health_check_interval": 15.0},
+    "alertmanager": {"type": IntegrationType.MONITORING, "health_check_interval": 15.0},
 }
 
 

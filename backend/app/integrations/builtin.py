@@ -25,6 +25,7 @@ BUILTIN: Mapping[str, str] = {
     "llama_stack": f"{_PLATFORMS}.llama_stack:LlamaStackIntegration",
     "database": "app.integrations.storage.database.integration:DatabaseIntegration",
     "redis": "app.integrations.storage.redis.integration:RedisIntegration",
+    "alertmanager": f"{_MONITORING}.alertmanager.integration:AlertmanagerIntegration",
     "prometheus": f"{_MONITORING}.prometheus.integration:PrometheusIntegration",
     "opentelemetry": f"{_MONITORING}.opentelemetry.integration:OpenTelemetryIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",

@@ -24,6 +24,7 @@ SHORT_NAMES: Mapping[str, FieldPath] = {
     "LLM_PLATFORM_API_KEY": ("server", "api_key"),
     "LLM_PLATFORM_KEY_SECRET": ("auth", "key_secret"),
     "LLM_PLATFORM_METRICS_TOKEN": ("auth", "metrics_token"),
+    "ALERTMANAGER_URL": ("integrations", "alertmanager", "settings", "url"),
     "PROMETHEUS_ENABLED": ("integrations", "prometheus", "enabled"),
     "OPENAI_API_ENABLED": ("front_ends", "openai_api"),
     "ANTHROPIC_API_ENABLED": ("front_ends", "anthropic_api"),

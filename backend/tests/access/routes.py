@@ -40,6 +40,7 @@ GRAPHQL = {
     "Query.integrations": "{ integrations { name } }",
     "Query.integration": '{ integration(name: "peer") { name } }',
     "Query.metrics": "{ metrics { active } }",
+    "Query.alerts": "{ alerts { id } }",
     "Query.requests": "{ requests { id } }",
     "Query.explain": '{ explain(id: "req-0") { id } }',
     "Query.usage": "{ usage { complete } }",

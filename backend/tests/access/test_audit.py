@@ -20,6 +20,7 @@ from app.domain.errors import UpstreamUnavailable
 from app.domain.roles import Right
 from app.integrations.storage.database.integration import DatabaseIntegration
 from tests.access.routes import DENIED, ask
+from tests.servers.alertmanager_fake import alertmanager_fake
 from tests.servers.asking import becomes
 from tests.servers.ollama_fake import OllamaFake
 from tests.servers.ollama_models import FakeModel
@@ -40,10 +41,15 @@ async def ollama() -> AsyncIterator[OllamaFake]:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def whole(tmp_path_factory: pytest.TempPathFactory, ollama: OllamaFake) -> AsyncIterator[Whole]:
-    integrations = {"ollama": {"settings": {"base_url": ollama.base_url}}}
-    async with whole_platform(tmp_path_factory.mktemp("audit"), integrations=integrations) as platform:
-        await becomes(lambda: _serves(platform, "ollama"), 10.0)
-        yield platform
+    async with alertmanager_fake() as board:
+        integrations = {
+            "ollama": {"settings": {"base_url": ollama.base_url}},
+            "alertmanager": {"settings": {"url": board.url}},
+        }
+        async with whole_platform(tmp_path_factory.mktemp("audit"), integrations=integrations) as platform:
+            await becomes(lambda: _serves(platform, "ollama"), 10.0)
+            await becomes(lambda: _serves(platform, "alertmanager"), 10.0)
+            yield platform
 
 
 async def _serves(whole: Whole, name: str) -> bool:
@@ -80,6 +86,7 @@ async def by_grpc(whole: Whole, method: str, request: Any) -> None:
 
 Doing = Callable[[Whole, str], Awaitable[None]]
 _MODEL = {"model": "ollama/here"}
+SILENCE = {"matchers": [{"name": "model", "value": "m"}]}
 
 ACTS: Mapping[str, tuple[Doing, str, str]] = {
     "POST /integrations/{name}/restart": (
@@ -166,6 +173,16 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         lambda whole, _: by_grpc(whole, "UnloadModel", models_pb2.UnloadModelRequest(model="ollama/here")),
         "model.unload",
         "model:ollama/here",
+    ),
+    "POST /alerts/silences": (
+        lambda whole, _: rest(whole, "POST", "/alerts/silences", SILENCE, 201),
+        "alerts.silence",
+        "silence:5ba1",
+    ),
+    "DELETE /alerts/silences/{id}": (
+        lambda whole, _: rest(whole, "DELETE", "/alerts/silences/5ba1"),
+        "alerts.expire",
+        "silence:5ba1",
     ),
     "POST /v1/keys": (lambda whole, _: rest(whole, "POST", "/v1/keys", {}), "key.create", ""),
     "PATCH /v1/keys/{id}": (

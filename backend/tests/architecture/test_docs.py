@@ -16,6 +16,7 @@ from app.integrations.model_platforms.local_models.settings import CustomModelsS
 from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
+from app.integrations.monitoring.alertmanager.settings import AlertmanagerSettings
 from app.integrations.monitoring.opentelemetry.settings import OpenTelemetrySettings
 from app.integrations.monitoring.prometheus.families import FAMILIES
 from app.integrations.monitoring.prometheus.settings import PrometheusSettings
@@ -49,6 +50,7 @@ SETTINGS = {
     "database": DatabaseSettings,
     "redis": RedisSettings,
     "prometheus": PrometheusSettings,
+    "alertmanager": AlertmanagerSettings,
     "opentelemetry": OpenTelemetrySettings,
 }
 

@@ -6,6 +6,7 @@ import strawberry
 
 from app.api.explain import explain
 from app.api.graphql import allowances, limits
+from app.api.graphql.alerts import Alert, list_alerts
 from app.api.graphql.audit import AuditRecord, audit_log
 from app.api.graphql.explanation import RequestExplanation, explanation_of
 from app.api.graphql.generation import make_call
@@ -130,6 +131,9 @@ class Query:
     )
     model_job: ModelJob | None = strawberry.field(
         resolver=model_job, description="One job; null when none has that id, or it is too long ago."
+    )
+    alerts: list[Alert] = strawberry.field(
+        resolver=list_alerts, description="Alerts that there are now, the most severe first. Of Alertmanager."
     )
     usage: UsagePage = strawberry.field(
         resolver=_usage,

@@ -21,6 +21,7 @@ from app.api.rest.openai import responses, responses_stored
 from app.api.rest.openai.dialects import PATHS
 from app.api.rest.platform import (
     admin,
+    alerts,
     audit,
     budgets,
     health,
@@ -61,6 +62,7 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         openai_models,
         responses_stored,
         integrations,
+        alerts,
         metrics,
         model_jobs,
         models,

@@ -31,7 +31,7 @@ def websocket_endpoints(
         return FeedSession(model_frames(context, socket.principal), socket)
 
     def metrics(socket: Socket) -> Session:
-        return FeedSession(metric_frames(context.tally, metrics_seconds), socket)
+        return FeedSession(metric_frames(context, metrics_seconds), socket)
 
     def chat(socket: Socket) -> Session:
         return ChatSession(context, socket)

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from app.api.alerts import last_alerts
 from app.api.context import ApiContext
 from app.api.models import model_status, visible
 from app.api.websocket.frames import Frame
@@ -16,7 +17,7 @@ from app.api.websocket.socket import Socket
 from app.domain.errors import InvalidRequest, PlatformError
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
-from app.inference.tally import Figures, Tally
+from app.inference.tally import Figures
 
 INTERNAL_ERROR = 1011
 METRICS_SECONDS = 1.0
@@ -93,15 +94,24 @@ async def model_frames(context: ApiContext, who: Callable[[], Awaitable[Principa
         unwatch()
 
 
-async def metric_frames(tally: Tally, seconds: float = METRICS_SECONDS) -> Frames:
-    """A snapshot, then what has changed since the last frame: of the models only those that did."""
-    version, shown = tally.version, tally.snapshot()
-    yield {"type": "snapshot", "metrics": shown}
+async def metric_frames(context: ApiContext, seconds: float = METRICS_SECONDS) -> Frames:
+    """A snapshot, then what has changed since the last frame: of the models only those that did, of alerts all.
+    Without an Alertmanager there are none.
+    """
+    tally = context.tally
+    version, shown, alerts = tally.version, tally.snapshot(), last_alerts(context)
+    yield {"type": "snapshot", "metrics": shown, **({} if alerts is None else {"alerts": alerts})}
     while True:
         await asyncio.sleep(seconds)
+        changed: dict[str, Any] = {}
         if tally.version != version:
             before, version, shown = shown, tally.version, tally.snapshot()
-            yield {"type": "change", "metrics": _changed(before, shown)}
+            changed["metrics"] = _changed(before, shown)
+        told, alerts = alerts, last_alerts(context)
+        if alerts != told:
+            changed["alerts"] = alerts or []
+        if changed:
+            yield {"type": "change", **changed}
 
 
 def _models(entries: Iterable[ModelEntry]) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,6 @@ import mmap
 import os
 from bisect import bisect_left
 from pathlib import Path
-from uuid import uuid4
 
 import msgspec
 
@@ -51,7 +50,7 @@ class Shelf:
     """`values[place]` may be added to. `folder`: None keeps the numbers in this process alone."""
 
     def __init__(self, folder: Path | None = None, capacity: int = CAPACITY) -> None:
-        self.id = f"{os.getpid()}-{uuid4().hex[:8]}"
+        self.id = f"{os.getpid()}-{os.urandom(4).hex()}"
         self._places: dict[Series, int] = {}
         self._used = 0
         self._told_full = False

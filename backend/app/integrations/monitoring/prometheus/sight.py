@@ -23,7 +23,7 @@ class Seen(msgspec.Struct, frozen=True, array_like=True):
 
 
 def seen(family: Family, value: float, *labels: str) -> Seen:
-    return Seen(family.name, labels, value)
+    return Seen(family.name, labels, float(value))
 
 
 def of_this_process(manager: IntegrationManager, platform: Observable) -> Iterator[Seen]:
