@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from websockets.asyncio.client import connect
 
+from tests.graphql.client import connected
 from tests.servers.raw_client import Reply, ask, get, post, request_bytes
 from tests.servers.whole_platform import MASTER, Whole, whole_platform
+from tests.websocket.gateway import Client
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -138,6 +141,37 @@ async def test_a_budget_is_held_against_what_was_spent_and_tells_what_is_left(wh
     assert (await chat(whole, "spender")).status == 200
 
 
+async def test_what_is_left_is_told_where_answers_have_no_headers(whole: Whole) -> None:
+    rates = [{"unit": "requests", "limit": 3}, {"unit": "concurrent", "limit": 2}]
+    await send(whole, "PUT", "/v1/tiers/told", {"rates": rates})
+    await whole.issue("listener", tier="told")
+    await whole.issue("nobody's member")
+    headers = whole.header("listener")
+    fields = "limits { unit limit window remaining reset }"
+    query = f'mutation {{ generateText(model: "echo", prompt: "hi") {{ {fields} }} }}'
+    told = (await post(whole.port, "/graphql", {"query": query}, headers)).json()["data"]["generateText"]
+    assert [(each["unit"], each["remaining"]) for each in told["limits"]] == [("REQUESTS", 2), ("CONCURRENT", 1)]
+    assert 0 < told["limits"][0]["reset"] <= 61
+    url = f"ws://127.0.0.1:{whole.port}"
+    async with connected(f"{url}/graphql", headers=headers) as socket:
+        await socket.subscribe(
+            f'subscription {{ generate(model: "echo", prompt: "hi") {{ ... on Done {{ {fields} }} }} }}'
+        )
+        *_, done, _ = await socket.until_end()
+        left = done["payload"]["data"]["generate"]["limits"]
+        assert (left[0]["limit"], left[0]["remaining"]) == (3, 1)
+    async with connect(f"{url}/ws/chat", additional_headers=headers, proxy=None) as connection:
+        frames = [(await Client(connection).ask(model="echo"))[-1] for _ in range(2)]
+    assert [(each["type"], each["limits"][0]["remaining"]) for each in frames] == [("done", 0), ("error", 0)]
+    refused = (await post(whole.port, "/graphql", {"query": query}, headers)).json()["errors"][0]["extensions"]
+    assert [(each["unit"], each["remaining"]) for each in refused["limits"]] == [
+        ("requests", 0),
+        ("concurrent", 2),
+    ]
+    free = (await post(whole.port, "/graphql", {"query": query}, whole.header("nobody's member"))).json()
+    assert free["data"]["generateText"]["limits"] == []
+
+
 async def test_by_graphql(whole: Whole) -> None:
     tier = "name level rates { unit limit window } definedIn definedAt updatedBy default"
     budget = "name usd per team each holders { id spent remaining } resetsAt definedIn complete"
@@ -171,7 +205,7 @@ async def test_an_operator_sees_all_and_raises_nobody_himself_least(whole: Whole
     await send(whole, "PUT", "/v1/tiers/low", {"level": 2, "rates": [{"unit": "requests", "limit": 9}]})
     await whole.issue("operator", roles=("operator",), tier="low")
     listed = (await send(whole, "GET", "/v1/tiers", holder="operator")).json()["data"]
-    assert {each["name"] for each in listed} == {"basic", "low", "narrow"}
+    assert {each["name"] for each in listed} == {"basic", "low", "narrow", "told"}
     for method, path, body, code in (
         ("PUT", "/v1/tiers/low", {}, "role_missing"),
         ("DELETE", "/v1/tiers/low", None, "role_missing"),
@@ -181,4 +215,4 @@ async def test_an_operator_sees_all_and_raises_nobody_himself_least(whole: Whole
         refused = await send(whole, method, path, body, holder="operator")
         assert (refused.status, refused.json()["error"]["code"]) == (403, code)
     unknown = (await send(whole, "POST", "/v1/keys", {"tier": "nosuch"})).json()["error"]
-    assert (unknown["param"], "there are: basic, low, narrow" in unknown["message"]) == ("tier", True)
+    assert (unknown["param"], "there are: basic, low, narrow, told" in unknown["message"]) == ("tier", True)

@@ -11,7 +11,8 @@ from graphql import GraphQLError, GraphQLSyntaxError
 from strawberry.exceptions import MissingQueryError
 from strawberry.schema.exceptions import CannotGetOperationTypeError, InvalidOperationTypeError
 
-from app.domain.errors import ErrorKind, InternalError, InvalidRequest, PlatformError
+from app.api.standings import told
+from app.domain.errors import ErrorKind, InternalError, InvalidRequest, PlatformError, RateLimited
 from app.wire.openai_chat import errors as openai_errors
 
 logger = logging.getLogger(__name__)
@@ -41,13 +42,14 @@ def describe_refusal(error: PlatformError, request_id: str) -> dict[str, Any]:
 
 def extensions(error: PlatformError, request_id: str) -> dict[str, Any]:
     """`retryAfter` in seconds. Only what is known is there, but for `code`, `type` and `requestId`."""
-    told = openai_errors.error_object(error)["error"]
+    words = openai_errors.error_object(error)["error"]
     found = {
         "code": CODES[error.kind],
-        "type": told["code"] or error.kind.value,
-        "param": told["param"],
+        "type": words["code"] or error.kind.value,
+        "param": words["param"],
         "retryAfter": error.retry_after,
         "provider": error.provider,
+        "limits": (told(error.standings) if isinstance(error, RateLimited) else None) or None,
         "requestId": request_id,
     }
     return {name: value for name, value in found.items() if value is not None}

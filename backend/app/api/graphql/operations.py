@@ -153,7 +153,7 @@ async def _generate_text(
     call = make_call(info.context, wanted, stream=False)
     async with aclosing(await info.context.api.router.open(call)) as stream:
         result = await collect(stream)
-    return generated(result, call.cost(result.usage))
+    return generated(result, call)
 
 
 async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:

@@ -1,16 +1,19 @@
 """What a generation answers, whole or piece by piece, made from domain values."""
 
-from collections.abc import Callable
 from enum import Enum
 from typing import Annotated, assert_never
 
 import strawberry
 
+from app.api.graphql.allowances import LimitUnit
+from app.api.graphql.scalars import Count
+from app.api.standings import told
 from app.domain import events
 from app.domain.chat import ChatResult, Choice, ReasoningPart, RefusalPart, TextPart, ToolCall
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import InternalError, ProviderProtocolError
 from app.domain.usage import Usage
+from app.inference.call import Call
 
 
 @strawberry.enum(description="Why the model stopped.")
@@ -40,6 +43,15 @@ class CalledTool:
     arguments: str = strawberry.field(description="JSON text as the model wrote it, valid or not.")
 
 
+@strawberry.type(description="How you stand with a limit, once the request has taken what it may need.")
+class LimitStanding:
+    unit: LimitUnit
+    limit: Count
+    window: float = strawberry.field(description="Seconds; it slides.")
+    remaining: Count
+    reset: float = strawberry.field(description="Seconds until all of it is there again.")
+
+
 @strawberry.type(description="A whole answer.")
 class GeneratedText:
     id: strawberry.ID
@@ -53,9 +65,10 @@ class GeneratedText:
     tokens: int | None = strawberry.field(description="Input and output together.")
     cost: float | None = strawberry.field(description="In US dollars; null where no price is known.")
     usage: TokenUsage | None
+    limits: list[LimitStanding] = strawberry.field(description="Those of your tier; none where it has none.")
 
 
-def generated(result: ChatResult, cost: float | None) -> GeneratedText:
+def generated(result: ChatResult, call: Call) -> GeneratedText:
     """The first choice: one is all that can be asked for."""
     if not result.choices:
         raise ProviderProtocolError("The provider's answer holds no choice.")
@@ -74,14 +87,28 @@ def generated(result: ChatResult, cost: float | None) -> GeneratedText:
         finish_reason=None if choice.finish_reason is None else FinishReason(choice.finish_reason),
         stop_sequence=choice.stop_sequence,
         tokens=result.usage.total_tokens if result.usage else None,
-        cost=cost,
+        cost=call.cost(result.usage),
         usage=_usage(result.usage),
+        limits=_limits(call),
     )
 
 
 def _joined(choice: Choice, kind: type[TextPart | ReasoningPart | RefusalPart]) -> str | None:
     texts = [part.text for part in choice.message.content if isinstance(part, kind)]
     return "".join(texts) if texts else None
+
+
+def _limits(call: Call) -> list[LimitStanding]:
+    return [
+        LimitStanding(
+            unit=LimitUnit(each.unit),
+            limit=Count(each.limit),
+            window=each.window,
+            remaining=Count(each.remaining),
+            reset=each.reset,
+        )
+        for each in told(call.standings)
+    ]
 
 
 def _usage(usage: Usage | None) -> TokenUsage | None:
@@ -140,6 +167,7 @@ class Done:
     tokens: int | None = strawberry.field(description="Input and output together.")
     cost: float | None = strawberry.field(description="In US dollars; null where no price is known.")
     usage: TokenUsage | None
+    limits: list[LimitStanding] = strawberry.field(description="Those of your tier; none where it has none.")
 
 
 GenerationEvent = Annotated[
@@ -149,12 +177,10 @@ GenerationEvent = Annotated[
 
 
 class Encoder:
-    """Domain events to those of GraphQL, one to at most one. What ends the answer is kept for `done`; `cost` tells
-    what that comes to.
-    """
+    """Domain events to those of GraphQL, one to at most one. What ends the answer is kept for `done`."""
 
-    def __init__(self, cost: Callable[[Usage | None], float | None]) -> None:
-        self._cost = cost
+    def __init__(self, call: Call) -> None:
+        self._call = call
         self._finished: events.Finished | None = None
         self._usage: Usage | None = None
 
@@ -179,8 +205,9 @@ class Encoder:
             finish_reason=None if finished is None else FinishReason(finished.reason),
             stop_sequence=None if finished is None else finished.stop_sequence,
             tokens=usage.total_tokens if usage else None,
-            cost=self._cost(usage),
+            cost=self._call.cost(usage),
             usage=_usage(usage),
+            limits=_limits(self._call),
         )
 
 

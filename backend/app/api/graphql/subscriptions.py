@@ -31,7 +31,7 @@ async def _generate(
 ) -> AsyncGenerator[GenerationEvent, None]:
     wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
     call = make_call(info.context, wanted, stream=True)
-    encoder = Encoder(call.cost)
+    encoder = Encoder(call)
     async with aclosing(await info.context.api.router.open(call)) as stream:
         async for event in stream:
             told = encoder.encode(event)

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 import msgspec
 
+from app.api.standings import told
 from app.api.websocket.frames import CallId
 from app.api.websocket.history import Kept
 from app.api.websocket.outbox import ClientGone, Outbox
@@ -83,6 +84,8 @@ class Answer:
         cost = self._call.cost(self._usage)
         if cost is not None:
             frame["cost"] = cost
+        if self._call.standings:
+            frame["limits"] = told(self._call.standings)
         if len(self._reasons) > 1:
             frame["finish_reasons"] = [self._reasons[choice] for choice in sorted(self._reasons)]
         if kept is not None:

@@ -5,7 +5,8 @@ from typing import Any
 
 import msgspec
 
-from app.domain.errors import InvalidRequest, PlatformError
+from app.api.standings import told
+from app.domain.errors import InvalidRequest, PlatformError, RateLimited
 from app.wire.json_limits import check_depth
 from app.wire.json_text import parse_request
 from app.wire.openai_chat.errors import encode, error_object
@@ -51,6 +52,8 @@ def error_frame(id: CallId | None, error: PlatformError, request_id: str | None 
     frame: dict[str, Any] = {"id": id, "type": "error", **error_object(error), "status": encode(error)[0]}
     if error.retry_after is not None:
         frame["retry_after"] = error.retry_after
+    if isinstance(error, RateLimited) and error.standings:
+        frame["limits"] = told(error.standings)
     if request_id is not None:
         frame["request_id"] = request_id
     return frame
