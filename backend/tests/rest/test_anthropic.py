@@ -82,7 +82,7 @@ async def test_every_event_in_its_place() -> None:
     ]
     message = start["message"]
     assert {name: message[name] for name in message if name != "usage"} == {
-        "id": "chatcmpl-1",
+        "id": "msg_1",
         "type": "message",
         "role": "assistant",
         "model": "model",
@@ -110,7 +110,7 @@ async def test_a_whole_answer() -> None:
         assert (reply.status, reply.json()) == (
             200,
             {
-                "id": "chatcmpl-1",
+                "id": "msg_1",
                 "type": "message",
                 "role": "assistant",
                 "model": "model",

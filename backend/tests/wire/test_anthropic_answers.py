@@ -9,7 +9,7 @@ from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
 
 from app.domain.chat import ChatResult
-from app.domain.events import ChatEvent
+from app.domain.events import ChatEvent, Started
 from app.domain.streams import Collector, explode
 from app.wire.anthropic_messages import response
 from app.wire.anthropic_messages.stream import StreamDecoder, StreamEncoder
@@ -127,3 +127,20 @@ def test_decoding_leaves_no_shared_state(case: dict[str, Any]) -> None:
     collected(events)
     written(events)
     assert msgspec.json.encode(events) == before
+
+
+@pytest.mark.parametrize(
+    ("id", "told"),
+    [
+        ("msg_01X", "msg_01X"),
+        ("chatcmpl-5f", "msg_5f"),
+        ("gen-1", "msg_1"),
+        ("a-chatcmpl-5f", "msg_a-chatcmpl-5f"),
+        ("", "msg_"),
+    ],
+)
+def test_a_message_has_a_messages_id_whoever_wrote_it(id: str, told: str) -> None:
+    whole = json.loads(response.encode(ChatResult(id=id, model="m", created=0, choices=())))
+    assert whole["id"] == told
+    begun = StreamEncoder().encode(Started(id=id, model="m", created=0)).decode()
+    assert json.loads(begun.partition("data: ")[2])["message"]["id"] == told

@@ -26,6 +26,7 @@ from app.wire.anthropic_messages import FORMAT
 from app.wire.anthropic_messages.blocks import decode_call, decode_thinking, encode_call, encode_thinking
 from app.wire.anthropic_messages.errors import raise_error_object
 from app.wire.anthropic_messages.finish import decode_stop, encode_stop
+from app.wire.anthropic_messages.ids import message_id
 from app.wire.anthropic_messages.usage import decode_usage, encode_usage
 from app.wire.fields import AnswerFields, Fields, merge
 from app.wire.json_text import parse_answer
@@ -125,7 +126,7 @@ def encode(result: ChatResult) -> bytes:
     blocks = [_encode_part(part) for part in parts]
     _insert(blocks, choice.message.extensions.get(FORMAT, {}).get("content", []))
     known: Block = {
-        "id": result.id,
+        "id": message_id(result.id),
         "type": "message",
         "role": "assistant",
         "model": result.model,

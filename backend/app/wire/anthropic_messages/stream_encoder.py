@@ -18,6 +18,7 @@ from app.domain.usage import Usage
 from app.wire.anthropic_messages import FORMAT, errors
 from app.wire.anthropic_messages.block_writer import BlockWriter, frame
 from app.wire.anthropic_messages.finish import encode_stop
+from app.wire.anthropic_messages.ids import message_id
 from app.wire.anthropic_messages.usage import encode_usage
 from app.wire.fields import merge
 
@@ -74,7 +75,7 @@ class StreamEncoder:
 
     def _start(self, event: Started) -> bytes:
         message: dict[str, Any] = {
-            "id": event.id,
+            "id": message_id(event.id),
             "type": "message",
             "role": "assistant",
             "model": event.model,

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -11,20 +11,15 @@ import pytest_asyncio
 
 from app.accounts.limits.memory import MemoryLimits
 from app.accounts.limits.shared import SharedLimits
-from app.core.integration_framework import IntegrationManager, Registry, StateChanged
+from app.core.integration_framework import StateChanged
 from app.domain.errors import RateLimited
 from app.domain.limits import Estimate, Rate
 from app.domain.ports import ScriptRunner
-from app.enabled import integration_configs
 from app.integrations.storage.redis.integration import RedisIntegration
-from app.settings import Settings
 from tests.integration.limits.fleet import member, tried
 from tests.rest.gateway import eventually
+from tests.servers.redis_outage import BACK_WITHIN, Outage, go_away, lanes, managed, outages
 from tests.servers.redis_server import RedisServer, running_redis
-
-LANES = 4
-GONE_WITHIN, BACK_WITHIN = 1.0, 5.0
-"""Promises of the platform."""
 
 LIMIT, SHARE = 1000, 0.25
 RATES = [Rate(unit="requests", limit=LIMIT, window=3600.0), Rate(unit="concurrent", limit=500)]
@@ -65,10 +60,8 @@ class Caller:
 
 @asynccontextmanager
 async def platform(server: RedisServer) -> AsyncIterator[tuple[SharedLimits, Caller]]:
-    """The integration as it is configured by REDIS_URL, and limits that follow its state as in a platform."""
-    settings = Settings.model_validate({"integrations": {"redis": {"settings": {"url": server.url}}}})
-    configs = [config for config in integration_configs(settings) if config.name == "redis"]
-    manager = IntegrationManager(Registry({"redis": RedisIntegration}), configs)
+    """The integration, and limits that follow its state as in a platform."""
+    manager = managed(server)
     limits = SharedLimits(MemoryLimits(SHARE))
 
     def follow(_: object = None) -> None:
@@ -77,13 +70,10 @@ async def platform(server: RedisServer) -> AsyncIterator[tuple[SharedLimits, Cal
     manager.events.subscribe(StateChanged, follow)
     await manager.start()
     caller = Caller(limits)
-    lanes = [asyncio.create_task(caller.run(lane)) for lane in range(LANES)]
     try:
-        yield limits, caller
+        async with lanes(caller.run):
+            yield limits, caller
     finally:
-        for lane in lanes:
-            lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
         await limits.close()
         await manager.stop()
 
@@ -96,30 +86,14 @@ async def counted(server: RedisServer, holder: str) -> int:
         return LIMIT - told.standings[0].remaining - 1
 
 
-async def freeze(server: RedisServer) -> None:
-    server.freeze()
-
-
-async def thaw(server: RedisServer) -> None:
-    server.thaw()
-
-
-Act = Callable[[RedisServer], Awaitable[None]]
-
-
-@pytest.mark.parametrize(
-    ("go", "come"), [(freeze, thaw), (RedisServer.kill, RedisServer.start)], ids=["frozen", "killed"]
-)
+@outages
 async def test_no_request_fails_and_limits_fall_to_a_share(
-    server: RedisServer, caplog: pytest.LogCaptureFixture, go: Act, come: Act
+    server: RedisServer, caplog: pytest.LogCaptureFixture, outage: Outage
 ) -> None:
     caplog.set_level(logging.INFO, "app.integrations.storage.redis")
     async with platform(server) as (limits, caller):
         await eventually(lambda: caller.let_in > 20, 5.0)
-        await go(server)
-        await eventually(lambda: any("goes on without it" in line for line in caplog.messages), GONE_WITHIN)
-        before = caller.let_in
-        await eventually(lambda: caller.let_in > before + 2 * LANES, 2.0)  # those that waited are through
+        await go_away(server, outage, caplog, lambda: caller.let_in)
         caller.waited = 0
 
         caller.holder = "one"  # the share holds, for a caller of whom nothing is known yet
@@ -128,7 +102,7 @@ async def test_no_request_fails_and_limits_fall_to_a_share(
         assert sum(isinstance(each, RateLimited) for each in asked) == LIMIT * (1 - SHARE)
         assert caller.waited <= 1  # nobody waits any more; a busy machine may hold one up
 
-        await come(server)
+        await outage.come(server)
         caller.holder = "three"
         await eventually(lambda: any("is back after" in line for line in caplog.messages), BACK_WITHIN)
         at_least = caller.let_in + 50

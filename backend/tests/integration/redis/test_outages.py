@@ -3,25 +3,21 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 import pytest_asyncio
 
-from app.core.integration_framework import IntegrationConfig, IntegrationManager, Registry
+from app.core.integration_framework import IntegrationConfig
 from app.domain.errors import UpstreamError
 from app.domain.ports import Cache
-from app.enabled import integration_configs
 from app.integrations.storage.redis.integration import RedisIntegration
-from app.settings import Settings
 from tests.rest.gateway import eventually
+from tests.servers.redis_outage import BACK_WITHIN, GONE_WITHIN, Outage, go_away, lanes, managed, outages
 from tests.servers.redis_server import RedisServer, running_redis
 
 TIMEOUT = 0.1
-LANES = 4
-GONE_WITHIN, BACK_WITHIN = 1.0, 5.0
-"""Promises of the platform."""
 
 
 @pytest_asyncio.fixture
@@ -38,7 +34,7 @@ class Asker:
         self.waited = 0
         self.answered = self.refused = 0
 
-    async def run(self) -> None:
+    async def run(self, lane: int) -> None:
         while True:
             began = time.monotonic()
             try:
@@ -57,54 +53,36 @@ async def asked(server: RedisServer) -> AsyncIterator[tuple[RedisIntegration, As
     redis = RedisIntegration(config)
     await redis.initialize()
     asker = Asker(redis)
-    lanes = [asyncio.create_task(asker.run()) for _ in range(LANES)]
     try:
-        yield redis, asker
+        async with lanes(asker.run):
+            yield redis, asker
     finally:
-        for lane in lanes:
-            lane.cancel()
-        await asyncio.gather(*lanes, return_exceptions=True)
         await redis.shutdown()
 
 
-async def freeze(server: RedisServer) -> None:
-    server.freeze()
-
-
-async def thaw(server: RedisServer) -> None:
-    server.thaw()
-
-
-Act = Callable[[RedisServer], Awaitable[None]]
-
-
-@pytest.mark.parametrize(
-    ("go", "come", "said"),
-    [(freeze, thaw, "gave no answer"), (RedisServer.kill, RedisServer.start, "can't be reached")],
-    ids=["frozen", "killed"],
-)
+@outages
 async def test_it_is_given_up_within_a_second_and_found_again(
-    server: RedisServer, caplog: pytest.LogCaptureFixture, go: Act, come: Act, said: str
+    server: RedisServer, caplog: pytest.LogCaptureFixture, outage: Outage
 ) -> None:
     caplog.set_level(logging.INFO, "app.integrations.storage.redis")
     async with asked(server) as (redis, asker):
         await eventually(lambda: asker.answered > 10, 5.0)
-        await go(server)
-        await eventually(lambda: any("goes on without it" in line for line in caplog.messages), GONE_WITHIN)
-        before = asker.refused
-        await eventually(lambda: asker.refused > before + 2 * LANES, 2.0)  # those that waited are through
-        asker.waited = 0
+        await go_away(server, outage, caplog, lambda: asker.refused)
+        asker.waited, before = 0, asker.refused
         await eventually(lambda: asker.refused > before + 100, 2.0)
         with pytest.raises(UpstreamError, match="does not answer now"):
             await redis.health_check()
         assert asker.waited <= 1  # nobody waits any more; a busy machine may hold one up
 
-        await come(server)
+        await outage.come(server)
         before = asker.answered
         await eventually(lambda: asker.answered > before, BACK_WITHIN)
         await redis.health_check()
         gone, back = caplog.messages  # one line a change
-        assert (gone.startswith(f"'redis' {said}"), back.startswith("'redis' is back after")) == (True, True)
+        assert (gone.startswith(f"'redis' {outage.said}"), back.startswith("'redis' is back after")) == (
+            True,
+            True,
+        )
 
 
 async def test_one_question_a_second_is_enough_to_find_out(
@@ -122,12 +100,7 @@ async def test_one_question_a_second_is_enough_to_find_out(
 
 async def test_a_platform_starts_without_it_and_has_it_soon_after_it_is_there(server: RedisServer) -> None:
     await server.kill()
-    configs = integration_configs(
-        Settings.model_validate({"integrations": {"redis": {"settings": {"url": server.url}}}})
-    )
-    manager = IntegrationManager(
-        Registry({"redis": RedisIntegration}), [config for config in configs if config.name == "redis"]
-    )
+    manager = managed(server)
     await manager.start()
     try:
         assert manager.providing(Cache) == []
