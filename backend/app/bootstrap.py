@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from app.core.integration_framework import (
 )
 from app.core.jobs import Jobs
 from app.core.jobs.runners import runners
+from app.core.redaction import redact
 from app.core.siblings import Siblings
 from app.domain.errors import InvalidRequest
 from app.domain.models import ModelsChanged
@@ -57,6 +59,7 @@ from app.observing import Observed, show
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, check_exposure
+from app.settings.redaction import secrets_in, secrets_of
 
 START_GRACE = 1.0
 """Seconds that the start waits for integrations; slower ones come up while the platform serves."""
@@ -88,11 +91,12 @@ class Platform:
         self._tell_all = tell_all
         self._loaded = accepted(lambda: first or load())
         self.settings = self._began_with = self._loaded.settings
+        keep_secret(self._loaded)
         self.manager = IntegrationManager(Registry({**BUILTIN, **FRONT_ENDS}), integration_configs(self.settings))
         self.accounts = Accounts(lambda: self.manager.providing(SqlDatabase), digests(self.settings))
         self.ledger = self._make_ledger()
         tally, recent = Tally(), RecentCalls()
-        self._request_log = RequestLog()
+        self._request_log = RequestLog(self.settings.log_format)
         self.admission = admission(self._loaded, self.accounts, self.ledger, self.manager.events.publish)
         self._explained = Explained(self.settings.routing.explained)
         self._siblings = Siblings(folder)
@@ -222,6 +226,8 @@ class Platform:
             if warning not in self._loaded.warnings:
                 logger.warning("%s", warning)
 
+        keep_secret(loaded)
+
         def switch() -> None:
             self._loaded, self.settings = loaded, settings
             self.policy = api_policy(self.authenticators, settings)
@@ -271,6 +277,12 @@ class Platform:
         if problems := await problems_with(loaded, self._loaded):
             raise ConfigError(problems)
         return loaded
+
+
+def keep_secret(loaded: LoadedSettings) -> None:
+    """What is secret in the settings and in the environment is written nowhere from now on."""
+    secrets = secrets_in(loaded.settings, secrets=loaded.layer.secrets)
+    redact.learn((*secrets, *secrets_of(os.environ)))
 
 
 def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:

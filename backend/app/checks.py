@@ -21,6 +21,7 @@ from app.settings.problems import as_written, close_to, problem_at, problems_of,
 IMPORT_SECONDS = 30.0
 
 _FIXED = (
+    "log_format",
     "data_dir",
     "server.host",
     "server.port",

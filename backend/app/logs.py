@@ -1,35 +1,70 @@
-"""How the platform logs: one line a record on standard error, control characters made harmless."""
+"""How the platform logs: to standard error, a line a record, without secrets, control characters made harmless.
+
+People at a terminal get text; anything else gets JSON, an object a line.
+"""
 
 import logging
 import sys
-import time
+import threading
+from types import TracebackType
+
+from app.core.log_lines import Format, Stamp, json_line, printable, writes_json
+from app.core.redaction import redact
 
 
-class _OneLine(logging.Formatter):
-    """A model name with a newline in it must not forge a log line, so what is not printable is escaped."""
+class _Text(logging.Formatter):
+    """A traceback stands below its line, behind a bar, so that none of it can pass for another record."""
 
-    _second = -1
-    _stamp = ""
+    def __init__(self) -> None:
+        super().__init__()
+        self._stamp = Stamp()
 
-    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802
-        """The date and time to the second is worked out once a second."""
-        second = int(record.created)
-        if second != self._second:
-            self._second, self._stamp = second, time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(second))
-        return f"{self._stamp},{int(record.msecs):03d}"
-
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - the library's name
-        text = super().formatMessage(record)
-        return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    def format(self, record: logging.LogRecord) -> str:
+        line = f"{self._stamp.local(record.created)} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        lines = [printable(line), *(f"  | {printable(each)}" for each in _exception(self, record).splitlines())]
+        return redact("\n".join(lines))
 
 
-def configure_logging(level: str) -> None:
+class _Json(logging.Formatter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._stamp = Stamp()
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": self._stamp.utc(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redact(record.getMessage()),
+        }
+        if text := _exception(self, record):
+            line["exception"] = redact(text)
+        return json_line(line)
+
+
+def _exception(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    parts = [formatter.formatException(record.exc_info)] if record.exc_info and record.exc_info[0] else []
+    if record.stack_info:
+        parts.append(formatter.formatStack(record.stack_info))
+    return "\n".join(parts)
+
+
+def configure_logging(level: str, format: Format = "auto") -> None:
     """`level`: debug, info, warning or error."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(asctime)s %(levelname)-7s %(name)s: %(message)s"))
+    handler.setFormatter(_Json() if writes_json(format) else _Text())
     # Nothing prints a record's thread, process or place in the code, and finding them out is half of its cost.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
+    # These would write to standard error past the log, tracebacks and all.
+    logging.captureWarnings(True)
+    sys.excepthook = _told
+    threading.excepthook = lambda failed: _told(failed.exc_type, failed.exc_value, failed.exc_traceback)
+
+
+def _told(kind: type[BaseException], error: BaseException | None, traceback: TracebackType | None) -> None:
+    if error is not None and not issubclass(kind, KeyboardInterrupt):
+        logging.getLogger("app").critical("defect", exc_info=(kind, error, traceback))

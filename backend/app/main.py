@@ -41,7 +41,8 @@ def serve(load: Load) -> int:
     """
     loaded = bootstrap.accepted(load)
     settings = loaded.settings
-    configure_logging(settings.log_level)
+    bootstrap.keep_secret(loaded)
+    configure_logging(settings.log_level, settings.log_format)
     for warning in loaded.warnings:
         logger.warning("%s", warning)
     if told := told_of_shares(settings):
@@ -71,7 +72,8 @@ def run_worker(
     """One of several serving processes. `loaded`: the settings that the platform runs with now. `folder`: where
     they can speak to each other, and nobody else.
     """
-    configure_logging(loaded.settings.log_level)
+    bootstrap.keep_secret(loaded)
+    configure_logging(loaded.settings.log_level, loaded.settings.log_format)
     parent = os.getppid()
     return _run(
         lambda: bootstrap.Platform(load, loaded, lambda: os.kill(parent, signal.SIGHUP), folder),

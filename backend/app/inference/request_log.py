@@ -1,4 +1,4 @@
-"""One line a call, for people and for grep.
+"""One line a call, for people and for grep; JSON where the log is.
 
 Lines are gathered and written together, ten times a second: through a logging handler they were about an eighth
 of a request in a sampled profile. At most the last tenth of a second is lost when the process is killed.
@@ -8,22 +8,65 @@ import asyncio
 import logging
 import sys
 import time
+from collections.abc import Callable
 
+import msgspec
+
+from app.core.log_lines import Format, Stamp, json_line, printable, writes_json
+from app.core.redaction import redact
+from app.domain.usage import Usage
 from app.inference.stages.account import CallRecord
 
 logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 0.1
+_NOTHING = Usage()
+
+
+class Line(msgspec.Struct, omit_defaults=True, gc=False):
+    """The line as JSON. Times in milliseconds; what does not apply is left out. `key`: the id of the key that was
+    shown, `model`: as it was asked for, `target`: who answered, or was asked last; `failures`: the targets that
+    failed before, and how. `tokens_estimated`: nobody told.
+    """
+
+    time: str
+    level: str
+    logger: str
+    message: str
+    request_id: str
+    front_end: str
+    operation: str
+    model: str
+    outcome: str
+    duration_ms: float
+    principal: str
+    attempts: int
+    trace_id: str | None = None
+    key: str | None = None
+    team: str | None = None
+    tier: str | None = None
+    target: str | None = None
+    stream: bool = False
+    cached: str | None = None
+    error: str | None = None
+    failures: list[str] = []
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    tokens_estimated: bool = False
+    cost_usd: float | None = None
+    first_event_ms: float | None = None
+    queue_ms: float | None = None
 
 
 class RequestLog:
     """A sink of Account. Silent unless the level is info or lower. Writes to standard error, as the log does."""
 
-    def __init__(self) -> None:
+    def __init__(self, format: Format = "text") -> None:
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
-        self._second = 0
-        self._stamp = ""
+        self._stamp = Stamp()
+        self._line: Callable[[CallRecord], str] = self._json if writes_json(format) else self._text
 
     def __call__(self, record: CallRecord) -> None:
         if not logger.isEnabledFor(logging.INFO):
@@ -39,22 +82,64 @@ class RequestLog:
             self._timer = None
         lines, self._lines = self._lines, []
         if lines:
-            sys.stderr.write("".join(lines))
+            sys.stderr.write(redact("".join(lines)))
             sys.stderr.flush()
 
-    def _line(self, record: CallRecord) -> str:
-        now = time.time()
-        if int(now) != self._second:
-            self._second = int(now)
-            self._stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(self._second))
+    def _json(self, record: CallRecord) -> str:
+        usage = record.usage
+        told = usage or _NOTHING
+        failed = [tried for tried in record.tried if tried.failure is not None]
+        waited = sum([tried.waited for tried in record.tried])
+        line = Line(
+            time=self._stamp.utc(time.time()),
+            level="info",
+            logger="request",
+            message=f"{record.front_end} {record.operation} {record.outcome}",
+            request_id=record.id,
+            front_end=record.front_end,
+            operation=record.operation,
+            model=record.model,
+            outcome=record.outcome,
+            duration_ms=_ms(record.seconds),
+            principal=record.principal,
+            attempts=record.attempts,
+            trace_id=None if record.trace is None else record.trace.id,
+            key=record.key,
+            team=record.team,
+            tier=record.tier,
+            target=None if record.integration is None else f"{record.integration}/{record.target_model}",
+            stream=record.stream,
+            cached=record.cached,
+            error=record.error,
+            failures=[f"{tried.integration}/{tried.model}: {tried.failure}" for tried in failed],
+            input_tokens=None if usage is None else usage.input_tokens,
+            output_tokens=None if usage is None else usage.output_tokens,
+            cached_tokens=told.cached_tokens or None,
+            tokens_estimated=told.estimated,
+            cost_usd=record.cost,
+            first_event_ms=None if record.first_event_seconds is None else _ms(record.first_event_seconds),
+            queue_ms=_ms(waited) if waited else None,
+        )
+        return json_line(line) + "\n"
+
+    def _text(self, record: CallRecord) -> str:
         usage = record.usage
         tokens = f"{usage.input_tokens}+{usage.output_tokens}" if usage else "-"
-        cache = f" cache={record.cached}" if record.cached else ""
+        optional = (
+            ("cache", record.cached),
+            ("key", record.key),
+            ("cost", None if record.cost is None else f"${record.cost:.6f}"),
+            ("trace", None if record.trace is None else record.trace.id),
+        )
+        rest = "".join([f" {name}={value}" for name, value in optional if value is not None])
         text = (
-            f"{self._stamp},{int(now * 1000) % 1000:03d} INFO    {record.front_end} {record.id} "
+            f"{self._stamp.local(time.time())} INFO    {record.front_end} {record.id} "
             f"{record.operation} model={record.model} target={record.integration}/{record.target_model} "
             f"attempts={record.attempts} outcome={record.outcome} ms={record.seconds * 1000:.1f} tokens={tokens}"
-            f"{cache}"
+            f"{rest}"
         )
-        # A model's name is the caller's, and must not forge a line.
-        return (text if text.isprintable() else ascii(text)) + "\n"
+        return printable(text) + "\n"
+
+
+def _ms(seconds: float) -> float:
+    return round(seconds * 1000, 2)

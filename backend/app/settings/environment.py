@@ -17,6 +17,7 @@ NESTING = "__"
 
 SHORT_NAMES: Mapping[str, FieldPath] = {
     "LOG_LEVEL": ("log_level",),
+    "LOG_FORMAT": ("log_format",),
     "LLM_PLATFORM_HOST": ("server", "host"),
     "LLM_PLATFORM_PORT": ("server", "port"),
     "LLM_PLATFORM_GRPC_PORT": ("server", "grpc_port"),

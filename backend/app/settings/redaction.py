@@ -1,7 +1,7 @@
 """What must not be shown: which names mean a secret, and a value with its secrets taken out."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, SecretStr
@@ -44,3 +44,37 @@ def redacted(value: Any, path: FieldPath, secrets: frozenset[FieldPath] = frozen
     if is_secret(path):
         return HIDDEN
     return _USER_IN_ADDRESS.sub(HIDDEN, str(value))
+
+
+def secrets_in(value: Any, path: FieldPath = (), secrets: frozenset[FieldPath] = frozenset()) -> Iterator[str]:
+    """The secrets themselves. Of what stands in headers only what is named as one: `application/json` is none."""
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif not isinstance(value, str):
+        for key, each in _below(value):
+            yield from secrets_in(each, (*path, key), secrets)
+    elif path in secrets or any(is_secret_name(part) for part in path if isinstance(part, str)):
+        yield value.removeprefix("Bearer ")
+    else:
+        yield from _passwords(value)
+
+
+def _below(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, BaseModel):
+        return [(name, getattr(value, name)) for name in type(value).model_fields]
+    if isinstance(value, Mapping):
+        return value.items()
+    return enumerate(value) if isinstance(value, list | tuple) else ()
+
+
+def secrets_of(environ: Mapping[str, str]) -> Iterator[str]:
+    """What stands in variables whose names mean a secret, whoever reads them."""
+    for name, value in environ.items():
+        if is_secret_name(name):
+            yield value
+        else:
+            yield from _passwords(value)
+
+
+def _passwords(text: str) -> Iterator[str]:
+    return (user.rpartition(":")[2] for user in _USER_IN_ADDRESS.findall(text))

@@ -174,6 +174,10 @@ class Settings(Section):
         Literal["debug", "info", "warning", "error"],
         BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
     ] = Field(default="info", description="Least important message that is logged.")
+    log_format: Annotated[
+        Literal["auto", "text", "json"],
+        BeforeValidator(lambda value: value.lower() if isinstance(value, str) else value),
+    ] = Field(default="auto", description="`auto`: text at a terminal, elsewhere JSON, an object a line.")
     data_dir: Path | None = Field(
         default=None,
         description="Folder of the files that the platform keeps; the user's own for data by default.",

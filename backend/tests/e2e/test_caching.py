@@ -178,7 +178,7 @@ async def test_when_all_leave_the_upstream_hears_of_it_at_once(tmp_path: Path) -
         await callers.aclose()
         async with asyncio.timeout(0.5):
             await here.upstream.left.wait()
-        await becomes(lambda: _log_has(here, "outcome=cancelled", 3))
+        await becomes(lambda: _log_has(here, '"outcome":"cancelled"', 3))
 
 
 async def _log_has(here: Scene, words: str, times: int) -> bool:

@@ -165,7 +165,7 @@ async def test_the_next_request_is_served_and_the_calls_are_on_record(stage: Sta
     assert (await chat(stage.platform.port, "peer/platform-demo", max_tokens=3)).status == 200
 
     async def recorded() -> bool:  # the log's lines are gathered for a moment
-        return stage.platform.log().count("outcome=cancelled") >= 10
+        return stage.platform.log().count('"outcome":"cancelled"') >= 10
 
     await becomes(recorded, 5.0)
 

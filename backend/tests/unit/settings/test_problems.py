@@ -88,9 +88,9 @@ CASES = [
     (
         "_env_file: /etc/passwd",
         [
-            f"{NAME}:1: unknown field '_env_file'; the fields are env, log_level, data_dir, server, auth, limits, "
-            "timeouts, front_ends, integrations, models, aliases, routing, cache, idempotency, usage, prices, "
-            "tiers, default_tier, budgets"
+            f"{NAME}:1: unknown field '_env_file'; the fields are env, log_level, log_format, data_dir, server, "
+            "auth, limits, timeouts, front_ends, integrations, models, aliases, routing, cache, idempotency, "
+            "usage, prices, tiers, default_tier, budgets"
         ],
     ),
     ("server:\n  host: ${HOME_OF_IT}", [f"{NAME}:2: server.host: the environment variable HOME_OF_IT is not set"]),

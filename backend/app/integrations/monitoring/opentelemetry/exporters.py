@@ -14,6 +14,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from app.integrations.monitoring.opentelemetry.cleaning import without_secrets
 from app.integrations.monitoring.opentelemetry.settings import OpenTelemetrySettings
 
 
@@ -51,7 +52,7 @@ class Courier:
             logging.getLogger(name).addFilter(_WORDS)
 
     def spans(self, batch: Sequence[ReadableSpan]) -> str | None:
-        return self._verdict(self._exporter.export(batch) is SpanExportResult.SUCCESS)
+        return self._verdict(self._exporter.export(without_secrets(batch)) is SpanExportResult.SUCCESS)
 
     def metrics(self, data: MetricsData) -> str | None:
         return self._verdict(self._exporter.export(data) is MetricExportResult.SUCCESS)
