@@ -65,19 +65,22 @@ def platform(
     key: str | None = None,
     virtual: bool = False,
     with_key: Mapping[str, object] = EVERYTHING,
+    metrics: bool = False,
     workers: int = 1,
     target: Mapping[str, object] | None = None,
-    routing: Mapping[str, object] | None = None,
+    **sections: object,
 ) -> Iterator[Running]:
     """This platform with one OpenAI-compatible integration and the model name `bench`. `virtual`: asked with a key
     that it issued. `with_key`: what is counted and told where there is a key; the ledger is kept then, too.
-    `target` and `routing` are further settings.
+    `metrics`: whether calls are counted for Prometheus. `target`: further
+    settings of its target, `sections` of all.
     """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     configuration = {
         "log_level": "warning",
         "integrations": {
             "custom_models": {"enabled": False},
+            "prometheus": {"enabled": metrics},
             "upstream": {
                 "kind": "openai_compatible",
                 "settings": {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"},
@@ -85,7 +88,7 @@ def platform(
         },
         "usage": {"enabled": key is not None},
         **(with_key if key is not None else {}),
-        "routing": {**(routing or {})},
+        **sections,
         "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }
     with tempfile.TemporaryDirectory() as folder:
@@ -115,12 +118,17 @@ def platforms(workers: int) -> tuple[Contender, ...]:
     """Plain, with everything on, and the latter in more processes for the scenarios where that can matter."""
     several = Contender(
         name=f"platform, everything on, {workers} workers",
-        start=partial(platform, key=KEY, workers=workers),
+        start=partial(platform, key=KEY, metrics=True, workers=workers),
         scenarios=("request, c=32", "stream of 100, c=64"),
     )
     return (
         Contender(name="platform", start=platform),
-        Contender(name="platform, everything on", start=partial(platform, key=KEY)),
+        Contender(
+            name="platform, metrics",
+            start=partial(platform, metrics=True),
+            scenarios=("request, c=1", "request, c=32", "stream of 100, c=64"),
+        ),
+        Contender(name="platform, everything on", start=partial(platform, key=KEY, metrics=True)),
         Contender(
             name="platform, virtual key + tier + ledger",
             start=partial(platform, key=KEY, virtual=True, with_key=TENANTS),
