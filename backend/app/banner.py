@@ -5,6 +5,7 @@ from app.bootstrap import Platform
 from app.inference.entry import ModelEntry
 
 _SHOWN_MODELS = 12
+_FETCH = "llm-platform models pull hf:Qwen/Qwen2.5-0.5B-Instruct-GGUF"
 
 
 def banner(platform: Platform, host: str, port: int) -> str:
@@ -49,7 +50,8 @@ def _integrations(platform: Platform) -> list[str]:
 def _models(entries: list[ModelEntry]) -> list[str]:
     if not entries:
         return [
-            "No model answers yet. Set OLLAMA_BASE_URL or OPENAI_API_KEY, or put a .gguf into CUSTOM_MODELS_DIR."
+            f"No model answers yet. Fetch one with `{_FETCH}`,",
+            "or set OLLAMA_BASE_URL or a key such as OPENAI_API_KEY, and start again.",
         ]
     lines = ["Models that answer:"]
     for entry in entries[:_SHOWN_MODELS]:
@@ -59,9 +61,10 @@ def _models(entries: list[ModelEntry]) -> list[str]:
         lines.append(f"  … and {len(entries) - _SHOWN_MODELS} more: GET /v1/models")
     if any(entry.name == "demo" for entry in entries):
         lines.append(
-            "  'demo' is a toy of 1 MB that knows a little about Kubernetes. For real answers set OLLAMA_BASE_URL"
+            "  'demo' is a toy of 1 MB that knows a little about Kubernetes. For real answers fetch a model with"
         )
-        lines.append("  or a key such as OPENAI_API_KEY, or put a .gguf into CUSTOM_MODELS_DIR, and start again.")
+        lines.append(f"  `{_FETCH}`,")
+        lines.append("  or set OLLAMA_BASE_URL or a key such as OPENAI_API_KEY, and start again.")
     return lines
 
 

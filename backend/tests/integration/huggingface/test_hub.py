@@ -142,7 +142,6 @@ async def test_a_gguf_is_chosen_fetched_and_put(made: Made, hub: HubFake, folder
 @pytest.mark.parametrize(
     ("name", "names"),
     [
-        ("org/tiny:Q8_0", ["tiny-Q8_0.gguf"]),
         ("org/split", ["big-Q4_K_M-00001-of-00002.gguf", "big-Q4_K_M-00002-of-00002.gguf"]),
         ("org/llama", ["llama/config.json", "llama/model.safetensors", "llama/tokenizer.json"]),
         ("org/pickled:pytorch_model.bin", ["pickled/config.json", "pickled/pytorch_model.bin"]),
