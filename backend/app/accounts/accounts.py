@@ -54,9 +54,9 @@ class Accounts:
 
     async def find(self, key: str) -> Entry | None:
         """None when nobody has the key."""
-        if self.allowances.stored.version is None:
-            await self.allowances.latest()  # else its first request might miss the tier that it names
-        return await self._directory.find((await self._ready_digests()).of(key))
+        entry = await self._directory.find((await self._ready_digests()).of(key))
+        await self.allowances.known()  # else the first request might miss the tier that its key names
+        return entry
 
     async def keys(self) -> "KeyService":
         if self._keys is None:

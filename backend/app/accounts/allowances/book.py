@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import msgspec
@@ -23,6 +24,8 @@ from app.domain.limits import Budget, Tier
 
 POLL_SECONDS = 2.0
 """How often it is asked whether another process has changed something."""
+
+PAUSE_AFTER_FAILURE = 1.0
 
 FIRST_SECONDS = 0.1
 PATIENCE_SECONDS = 5.0
@@ -71,6 +74,7 @@ class AllowanceBook:
         self._admission: Admission | None = None
         self._turn = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
+        self._failed_at = -inf
 
     def serve(self, admission: Admission, configured: Configured) -> None:
         """From now on `admission` goes by these, and by those of the database."""
@@ -107,22 +111,46 @@ class AllowanceBook:
     async def refresh(self) -> None:
         """What the database has by now. Raises PlatformError."""
         async with self._turn:
-            async with self._store.reading() as connection:
-                from app.accounts.allowances import repository as rows
-                from app.accounts.versions import version_of
-
-                version = await version_of(connection, rows.SUBJECT)  # first: what comes after it is read twice
-                if version == self.stored.version:
-                    return
-                tiers, budgets = await rows.every(connection, "tier"), await rows.every(connection, "budget")
-            self.stored = Stored(version=version, tiers=tiers, budgets=budgets)
-            self._publish()
+            try:
+                stored = await self._read()
+            except PlatformError:
+                self._failed_at = self._clock.monotonic()
+                raise
+            self._failed_at = -inf
+            if stored is not self.stored:
+                self.stored = stored
+                self._publish()
 
     async def latest(self) -> "AllowanceBook":
         """Itself, with what others have just changed if the database tells."""
+        if self._failed_at + PAUSE_AFTER_FAILURE <= self._clock.monotonic():
+            await self._look()
+        return self
+
+    async def known(self) -> None:
+        """Returns when the database has told once, or does not answer."""
+        if self.stored.version is None:
+            await self._look()
+
+    async def _look(self) -> None:
+        """Who comes while another one asks waits for that: whether the database answers is found out by one."""
+        if self._turn.locked():
+            async with self._turn:
+                return
         with suppress(PlatformError):
             await self.refresh()
-        return self
+
+    async def _read(self) -> Stored:
+        """What is known, if nothing has changed."""
+        async with self._store.reading() as connection:
+            from app.accounts.allowances import repository as rows
+            from app.accounts.versions import version_of
+
+            version = await version_of(connection, rows.SUBJECT)  # first: what comes after it is read twice
+            if version == self.stored.version:
+                return self.stored
+            tiers, budgets = await rows.every(connection, "tier"), await rows.every(connection, "budget")
+            return Stored(version=version, tiers=tiers, budgets=budgets)
 
     def start(self) -> None:
         self._polling = asyncio.create_task(self._poll())

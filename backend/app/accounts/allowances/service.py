@@ -4,7 +4,7 @@ Who may is said by the table of access: administrators alone, for whoever sets a
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,7 +20,7 @@ from app.accounts.keys.trees import is_tree
 from app.accounts.store import Store
 from app.accounts.versions import raise_version
 from app.core.clock import Clock
-from app.domain.errors import Conflict, InvalidRequest, NotFound
+from app.domain.errors import Conflict, InvalidRequest, NotFound, PlatformError
 from app.domain.limits import Budget, Tier
 
 MOST = 10_000
@@ -82,7 +82,8 @@ class AllowanceService:
                 await raise_version(connection, KEYS)
             await raise_version(connection, rows.SUBJECT)
             yield connection
-        await self._book.latest()
+        with suppress(PlatformError):  # what was changed is changed, also when it can't be read back at once
+            await self._book.refresh()
 
     async def _check_unused(self, connection: AsyncConnection, tier: str) -> None:
         if ids := await rows.keys_of(connection, tier, self._clock.now(), TOLD + 1):

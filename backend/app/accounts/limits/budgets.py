@@ -32,7 +32,7 @@ class Budgets:
         publish: Callable[[BudgetReached], object] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
-        self._by_holder: dict[tuple[str, str], list[Budget]] = {}
+        self._held: dict[SpendScope, dict[str, list[Budget]]] = {}
         self._all: tuple[Budget, ...] = ()
         self._spending = spending
         self.families = families
@@ -66,15 +66,20 @@ class Budgets:
     @budgets.setter
     def budgets(self, budgets: tuple[Budget, ...]) -> None:
         """A check looks at those of its caller alone, however many there are."""
-        self._all, self._by_holder = budgets, {}
+        self._all, self._held = budgets, {}
         for budget in budgets:
-            self._by_holder.setdefault((budget.scope, budget.id), []).append(budget)
+            self._held.setdefault(budget.scope, {}).setdefault(budget.id, []).append(budget)
 
-    def of(self, principal: Principal) -> Iterator[tuple[Budget, str]]:
+    def of(self, principal: Principal) -> list[tuple[Budget, str]]:
         """Those that it is part of, each with whose it is: a key's id, a team's, "" for the platform."""
-        for scope, id, holder in _places(principal):
-            for budget in self._by_holder.get((scope, id), ()):
-                yield budget, holder
+        found = [(budget, "") for each in self._held.get("platform", {}).values() for budget in each]
+        team, line = principal.team, principal.line or ((principal.key,) if principal.key else ())
+        if team is not None and (held := self._held.get("team")):
+            found += [(budget, team) for id in ("", team) for budget in held.get(id, ())]
+        if line and (held := self._held.get("key")):
+            found += [(budget, line[0]) for budget in held.get("", ())]
+            found += [(budget, key) for key in line for budget in held.get(key, ())]
+        return found
 
     def holders(self, budget: Budget) -> Iterable[str]:
         """Whose it is; where each key or team has one, those that have spent something."""
@@ -131,16 +136,6 @@ class Budgets:
     def _period(self, budget: Budget) -> str:
         now = datetime.fromtimestamp(self._clock.now(), UTC)
         return {"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}", "total": ""}[budget.window]
-
-
-def _places(principal: Principal) -> list[tuple[SpendScope, str, str]]:
-    """Where budgets stand that it is part of, and who its holder is there."""
-    found: list[tuple[SpendScope, str, str]] = [("platform", "", "")]
-    if (team := principal.team) is not None:
-        found += [("team", "", team), ("team", team, team)]
-    if line := principal.line or ((principal.key,) if principal.key else ()):
-        found += [("key", "", line[0]), *(("key", key, key) for key in line)]
-    return found
 
 
 def _name(budget: Budget, id: str) -> str:

@@ -1,6 +1,8 @@
 """Tiers and budgets that are set while the platform runs: in force at once, and told to all processes."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -225,6 +227,41 @@ async def test_while_the_database_is_away_what_was_known_holds(
         await room.accounts.allowances.latest()
         assert tier_names(room) == {"gold", "free", "silver"}
     assert caplog.text.count("only tiers and budgets of the configuration are known as yet") == 1
+
+
+async def test_that_the_database_is_slow_is_found_out_by_one(
+    room: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answering = 0, asyncio.Event()
+
+    @asynccontextmanager
+    async def slow(_: object) -> AsyncIterator[Any]:
+        nonlocal asked
+        asked += 1
+        await answering.wait()
+        raise Unavailable("The database is away.")
+        yield
+
+    book = room.accounts.allowances
+    with monkeypatch.context() as frozen:
+        frozen.setattr(DatabaseIntegration, "reading", slow)
+        asking = [asyncio.create_task(book.latest()) for _ in range(50)]
+        await asyncio.sleep(0)
+        answering.set()
+        await asyncio.gather(*asking)
+        await book.latest()  # nor is it asked again at once
+    assert asked == 1
+    await book.known()  # as when a key was just found there
+    assert book.stored.version is not None
+
+
+async def test_a_key_is_never_known_before_its_tier(room: Process, database_settings: dict[str, Any]) -> None:
+    await (await service(room)).set_tier(actor(), "silver", SILVER)
+    text, _ = await room.issue(tier="silver")
+    async with process(database_settings) as other:  # which has not looked yet
+        entry = await other.entry(text)
+        assert entry is not None
+        assert other.admission.tier_of(entry.principal) == other.admission.tiers.by_name["silver"]
 
 
 async def told(caplog: pytest.LogCaptureFixture) -> bool:
