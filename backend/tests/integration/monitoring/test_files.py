@@ -10,8 +10,10 @@ import yaml
 
 from app.integrations.monitoring.dashboards import DASHBOARDS
 from app.integrations.monitoring.dashboards.__main__ import files
+from tests.servers.node import installed, need_node
 
 MONITORING = Path(__file__).parents[4] / "monitoring"
+TYPES = Path(__file__).parent / "grafana"
 
 
 def test_the_files_are_those_that_the_code_makes() -> None:
@@ -59,3 +61,17 @@ def test_a_dashboard_is_whole(uid: str) -> None:
     assert max(right for right, _ in places) <= 24
     assert len({id for _, id in places}) == len(places)
     assert dashboard["links"]
+
+
+def test_the_dashboards_are_what_grafana_s_own_types_say(tmp_path: Path, pytestconfig: pytest.Config) -> None:
+    need_node()
+    modules = installed(TYPES, pytestconfig.cache.mkdir("grafana-types"))
+    (tmp_path / "node_modules").symlink_to(modules, True)
+    shown = [
+        f"export const _{place}: Shown = {json.dumps(each)};" for place, each in enumerate(DASHBOARDS.values())
+    ]
+    (tmp_path / "check.ts").write_text("\n".join([(TYPES / "shown.ts").read_text("utf-8"), *shown]))
+    options = ("--noEmit", "--strict", "--skipLibCheck", "--moduleResolution", "bundler", "--module", "esnext")
+    command = ("node", modules / "typescript" / "bin" / "tsc", *options, "check.ts")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout

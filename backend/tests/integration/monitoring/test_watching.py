@@ -175,7 +175,7 @@ async def test_each_panel_finds_something(watched: Watched, expr: str) -> None:
 async def test_each_variable_finds_something(watched: Watched) -> None:
     for dashboard in DASHBOARDS.values():
         for variable in dashboard["templating"]["list"][1:]:
-            match = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["definition"])
+            match = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"])
             assert match
             found = await watched.prometheus.get(f"/api/v1/label/{match[2]}/values", **{"match[]": match[1]})
             assert found["data"], variable

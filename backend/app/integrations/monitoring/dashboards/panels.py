@@ -116,7 +116,6 @@ def _variable(variable: Variable) -> Json:
         "name": variable.name,
         "label": variable.title,
         "datasource": SOURCE,
-        "definition": query,
         "query": {"query": query, "refId": variable.name},
         "refresh": 2,
         "sort": 1,
