@@ -217,6 +217,21 @@ def test_pieces_of_sentences_get_the_order_of_their_merges(folder: Path) -> None
     assert tokenizer.scores == [-2, -2, -2, -2, -2, 0, -2, -1]
 
 
+@pytest.mark.parametrize(
+    ("parts", "adds"),
+    [
+        ({"normalizer": {"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": "▁"}]}}, True),
+        ({"pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "first"}}, True),
+        ({"pre_tokenizer": {"type": "Metaspace", "prepend_scheme": "never"}}, False),
+        ({"pre_tokenizer": None}, False),
+    ],
+)
+def test_whether_a_text_begins_with_a_space(folder: Path, parts: dict[str, Any], adds: bool) -> None:
+    model = json.loads((folder / "tokenizer.json").read_text())["model"] | {"byte_fallback": True}
+    change(folder, "tokenizer", model=model, **parts)
+    assert read(folder).adds_space is adds
+
+
 def test_another_kind_of_tokenizer_is_refused(folder: Path) -> None:
     change(folder, "tokenizer", model={"type": "Unigram", "vocab": {}})
     with pytest.raises(ConversionError, match="of the kind 'Unigram'"):

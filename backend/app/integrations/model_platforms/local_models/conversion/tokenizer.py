@@ -53,7 +53,9 @@ class _File(msgspec.Struct, frozen=True):
 
 
 class Tokenizer(msgspec.Struct, frozen=True, kw_only=True):
-    """`model` and `rule`: llama.cpp's names. `scores`: of SentencePiece's kind, which has no merges."""
+    """`model` and `rule`: llama.cpp's names. `scores`: of SentencePiece's kind, which has no merges. `adds_space`:
+    such a one puts a space before a text.
+    """
 
     model: str
     rule: str
@@ -63,6 +65,7 @@ class Tokenizer(msgspec.Struct, frozen=True, kw_only=True):
     scores: list[float] = []
     special: dict[str, int] = {}
     adds_bos: bool = False
+    adds_space: bool = False
     chat_template: str | None = None
 
 
@@ -86,6 +89,7 @@ def read_tokenizer(folder: Path, *, size: int) -> Tokenizer:
         scores=_scores(tokens, pairs) if piecewise else [],
         special=_special(settings, tokens),
         adds_bos=_adds_bos(settings, file),
+        adds_space=piecewise and _adds_space(file),
         chat_template=read_chat_template(folder),
     )
 
@@ -138,6 +142,14 @@ def _scores(tokens: list[str], merges: list[str]) -> list[float]:
     for rank, pair in enumerate(merges):
         made.setdefault(pair.replace(" ", "", 1), rank)
     return [-float(made.get(text, len(merges))) for text in tokens]
+
+
+def _adds_space(file: _File) -> bool:
+    steps = (file.normalizer or {}).get("normalizers", [file.normalizer])
+    if any(isinstance(step, dict) and step.get("type") == "Prepend" for step in steps):
+        return True
+    cut = file.pre_tokenizer or {}
+    return cut.get("type") == "Metaspace" and cut.get("prepend_scheme", "always") != "never"
 
 
 def _rule(told: dict[str, Any] | None) -> str:

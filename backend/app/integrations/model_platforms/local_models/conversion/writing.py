@@ -148,6 +148,7 @@ def _write_tokenizer(writer: gguf.GGUFWriter, model: Model) -> None:
     writer.add_token_list(tokenizer.tokens)
     writer.add_token_types(tokenizer.kinds)
     if tokenizer.scores:
+        writer.add_add_space_prefix(tokenizer.adds_space)
         writer.add_token_scores(tokenizer.scores)
     if tokenizer.merges:
         writer.add_token_merges(tokenizer.merges)
