@@ -13,13 +13,15 @@ import msgspec
 MODEL_SUFFIXES = frozenset({".gguf", ".ggml", ".bin", ".safetensors", ".pt", ".pth"})
 # What stands beside weights and says what they are.
 DESCRIPTIONS = ("config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
-DEEPEST = 3
+# Levels, the folder itself being the first: the cache of huggingface_hub has its files in the fourth.
+DEEPEST = 4
 MOST_ENTRIES = 20_000
 
 _SPLIT = re.compile(r"^(?P<stem>.+)-(?P<part>\d{5})-of-(?P<parts>\d{5})$")
 _MOST_PARTS = 1000
 # What trainers call weights whose folder has the model's name.
 _NAMELESS = frozenset({"model", "pytorch_model", "consolidated"})
+_CACHED = "models--"
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -51,7 +53,7 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         split = _SPLIT.match(self.path.stem)
         stem = split["stem"] if split else self.path.stem
         if stem in _NAMELESS and self.path.parent != self.root:
-            stem = self.path.parent.name
+            stem = _folder_name(self.path.parent)
         safe = _UNSAFE.sub("-", stem).strip("-.")
         if not safe:
             raise Rejected("its name holds nothing that could name a model")
@@ -85,6 +87,13 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
         if not stat.S_ISREG(path.stat().st_mode):
             raise Rejected("it is not a regular file")
         return path
+
+
+def _folder_name(folder: Path) -> str:
+    """In the cache of huggingface_hub a folder is named after its commit, and one above after the model."""
+    if folder.parent.name == "snapshots" and folder.parent.parent.name.startswith(_CACHED):
+        return folder.parent.parent.name.removeprefix(_CACHED)
+    return folder.name
 
 
 def marks(files: tuple[Path, ...]) -> Marks:

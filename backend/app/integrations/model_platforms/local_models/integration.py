@@ -173,7 +173,11 @@ class CustomModelsIntegration(BaseIntegration):
         """Keep it in memory, and bring it there. Raises what `load` does."""
         self._shelf.find(model)
         self._residency.pin(model)
-        await self.load(model)
+        try:
+            await self.load(model)
+        except PlatformError:
+            self._residency.pin(model, False)
+            raise
 
     async def unpin(self, model: str) -> None:
         self._shelf.find(model)

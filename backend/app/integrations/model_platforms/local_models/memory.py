@@ -1,6 +1,7 @@
 """How much memory there is for models, and how much one takes: an estimate, from its header."""
 
 import os
+import sys
 from pathlib import Path
 
 from app.integrations.model_platforms.local_models.gguf_header import GgufHeader
@@ -16,8 +17,9 @@ _FIXED = 32 << 20
 
 
 def default_budget() -> int:
-    """Bytes."""
-    return int(SHARE * min([_installed(), *_limits()]))
+    """Bytes; without bounds where the system does not tell what it has."""
+    told = [*_installed(), *_limits()]
+    return int(SHARE * min(told)) if told else sys.maxsize
 
 
 def estimate(header: GgufHeader, *, size: int, tokens: int) -> int:
@@ -27,8 +29,10 @@ def estimate(header: GgufHeader, *, size: int, tokens: int) -> int:
     return size + cached + work + _FIXED
 
 
-def _installed() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+def _installed() -> list[int]:
+    if not hasattr(os, "sysconf"):
+        return []
+    return [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
 
 
 def _limits() -> list[int]:

@@ -295,6 +295,21 @@ async def test_what_does_not_fit_into_the_budget_is_refused_with_the_way_out() -
             await custom.load("demo")
 
 
+async def test_what_cannot_be_loaded_is_not_pinned(tmp_path: Path) -> None:
+    path = tmp_path / "short.gguf"
+    path.write_bytes(DEMO_PATH.read_bytes())
+    async with custom_models(directory=str(tmp_path), max_loaded=1) as custom:
+        os.truncate(path, 300_000)
+        with pytest.raises(UpstreamUnavailable, match="cut short"):
+            await custom.pin("short")
+        path.write_bytes(DEMO_PATH.read_bytes())
+        await custom.rescan()
+        await custom.rescan()
+        await custom.load("short")
+        await custom.load("demo")
+        assert loaded(custom) == {"demo": True, "short": False}
+
+
 async def test_a_pinned_model_is_there_from_the_start() -> None:
     async with custom_models(pinned=["demo"], max_loaded=1) as custom:
         await until(lambda: loaded(custom) == {"demo": True})

@@ -10,6 +10,7 @@ from app.integrations.model_platforms.local_models.folder import DEEPEST, Candid
 from app.integrations.model_platforms.local_models.gguf_header import read_header
 from app.integrations.model_platforms.local_models.registry import DEMO_PATH, Inventory, scan
 from tests.servers.demo_checkpoint import write_description, write_safetensors
+from tests.unit.integrations.local_models.gguf_bytes import PLAIN, entry, gguf
 
 SOUND = DEMO_PATH.read_bytes()
 
@@ -86,6 +87,7 @@ def test_a_checkpoint_is_whole_when_all_of_its_parts_are_there(tmp_path: Path) -
         ("tuned/model-00001-of-00002.safetensors", "tuned"),
         ("tuned/pytorch_model.bin", "tuned"),
         ("model.safetensors", "model"),
+        ("models--org--name/snapshots/0a1b2c/model.safetensors", "org--name"),
         ("...gguf", None),
     ],
 )
@@ -101,13 +103,22 @@ def test_what_a_model_is_called(tmp_path: Path, path: str, id: str | None) -> No
 def test_where_models_are_looked_for(tmp_path: Path) -> None:
     outside = tmp_path / "outside"
     root = tmp_path / "root"
-    places = ["a.gguf", "one/b.pt", "one/two/c.bin", "one/two/three/d.gguf", ".hidden/e.gguf", ".f.gguf", "g.txt"]
+    deep = "one/two/three/d.gguf"
+    places = ["a.gguf", "one/b.pt", deep, "one/two/three/four/c.bin", ".hidden/e.gguf", ".f.gguf", "g.txt"]
     for place in (*(root / each for each in places), outside / "h.gguf"):
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch()
     (root / "link").symlink_to(outside)
-    assert DEEPEST == 3
-    assert [each.name for each in candidates(root)] == ["a.gguf", "one/b.pt", "one/two/c.bin"]
+    assert DEEPEST == 4
+    assert [each.name for each in candidates(root)] == ["a.gguf", "one/b.pt", deep]
+
+
+def test_what_only_ranks_texts_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ranker.gguf").write_bytes(gguf([*PLAIN, entry("llama.pooling_type", 4)]))
+    (tmp_path / "vectors.gguf").write_bytes(gguf([*PLAIN, entry("llama.pooling_type", 1)]))
+    found = look(tmp_path)
+    assert found.rejected == {"ranker.gguf": "it is made to rank texts, which is not offered"}
+    assert found.models["vectors"].capabilities == {"embedding"}
 
 
 def test_descriptions_must_not_lead_out(tmp_path: Path) -> None:
