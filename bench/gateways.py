@@ -1,9 +1,11 @@
 """What can be measured, as data and a way to start it: the floor and the platform here, the others in peers.py."""
 
+import contextlib
 import json
 import os
 import sys
 import tempfile
+import time
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from bench.processes import Address, Running, free_port, running
+from bench.processes import Address, NotStarted, Running, free_port, running
 from bench.scenarios import chat_body
 
 KEY = "sk-bench-0123456789abcdef"
@@ -72,12 +74,38 @@ def platform(
 ) -> Iterator[Running]:
     """This platform with one OpenAI-compatible integration and the model name `bench`. `virtual`: asked with a key
     that it issued. `with_key`: what is counted and told where there is a key; the ledger is kept then, too.
-    `metrics`: whether calls are counted for Prometheus. `target`: further
-    settings of its target, `sections` of all.
+    `metrics`: whether calls are counted for Prometheus. `target`: further settings of its target; `sections`: of
+    everything.
     """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
-    configuration = {
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "bench.yaml"
+        wanted = configuration(
+            upstream_port, folder, key=key, with_key=with_key, metrics=metrics, target=target, **sections
+        )
+        path.write_text(json.dumps(wanted), "utf-8")
+        options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
+        environment = {**clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
+        with running([*SERVE, *options], address, first_answer(address), environment=environment) as gateway:
+            if virtual:
+                gateway.address = with_virtual_key(address)
+            yield gateway
+
+
+def configuration(
+    upstream_port: int,
+    folder: str,
+    *,
+    key: str | None = None,
+    with_key: Mapping[str, object] = EVERYTHING,
+    metrics: bool = False,
+    target: Mapping[str, object] | None = None,
+    **sections: object,
+) -> dict[str, object]:
+    """What `platform` runs with. `folder`: where it keeps things."""
+    return {
         "log_level": "warning",
+        "data_dir": folder,
         "integrations": {
             "custom_models": {"enabled": False},
             "prometheus": {"enabled": metrics},
@@ -91,15 +119,6 @@ def platform(
         **sections,
         "models": {"bench": {"target": "upstream/bench", **(target or {})}},
     }
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bench.yaml"
-        path.write_text(json.dumps({**configuration, "data_dir": folder}), "utf-8")
-        options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
-        environment = {**clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
-        with running([*SERVE, *options], address, first_answer(address), environment=environment) as gateway:
-            if virtual:
-                gateway.address = with_virtual_key(address)
-            yield gateway
 
 
 def with_virtual_key(address: Address) -> Address:
@@ -143,6 +162,16 @@ def first_answer(address: Address) -> urllib.request.Request:
     headers = {"content-type": "application/json", **address.headers}
     url = f"http://127.0.0.1:{address.port}{address.path}"
     return urllib.request.Request(url, chat_body(None, address.model), headers)
+
+
+def wait_for(address: Address, seconds: float = 30.0) -> None:
+    """Until the server gives its first good answer. Raises NotStarted."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), urllib.request.urlopen(first_answer(address), timeout=seconds):
+            return
+        time.sleep(0.05)
+    raise NotStarted(f"it gave no answer within {seconds:g} s")
 
 
 def clean_environment() -> dict[str, str]:

@@ -1,5 +1,6 @@
-"""A short way past ASGI for the hot endpoints: a whole answer in one write, and word of a client that left
-without a task that waits for it. In a sampled profile the two sends of an answer alone were a tenth of a request.
+"""A short way past ASGI for the hot endpoints: a whole answer in one write, each piece of a stream in one, and
+word of a client that left without a task that waits for it. In a sampled profile the two sends of an answer alone
+were a tenth of a request.
 
 It is an extension: the endpoint finds it in its scope, and without it (another server, a middleware that must see
 what is sent) goes the ordinary way.
@@ -7,7 +8,7 @@ what is sent) goes the ordinary way.
 
 from collections.abc import Callable
 
-from starlette.types import Scope
+from starlette.types import Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 Headers = list[tuple[bytes, bytes]]
@@ -18,10 +19,11 @@ _KEY = "llm_platform.lane"
 class Lane:
     """One request's. `on_leave` is called at most once, when the connection is lost before the answer is whole."""
 
-    __slots__ = ("_cycle", "on_leave")
+    __slots__ = ("_begun", "_cycle", "on_leave")
 
     def __init__(self, cycle: RequestResponseCycle) -> None:
         self._cycle = cycle
+        self._begun = b""
         self.on_leave: Callable[[], None] | None = None
 
     @property
@@ -41,21 +43,67 @@ class Lane:
 
     def respond(self, status: int, headers: Headers, body: bytes) -> None:
         """A whole response in one write. `headers` must be clean: nothing checks them."""
+        if not self._cycle.disconnected:
+            head = self._head(status, headers)
+            self._finish(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        """A response in pieces. Its head is written with the first of them."""
+        self._begun = self._head(status, headers) + b"transfer-encoding: chunked\r\n\r\n"
+        self._cycle.response_started = True
+
+    async def write(self, piece: bytes) -> None:
+        """Waits while the reader is slower than we."""
+        if self._cycle.flow.write_paused:
+            await self._writable()
+        if not self._cycle.disconnected:
+            begun, self._begun = self._begun, b""
+            self._cycle.transport.write(b"%b%x\r\n%b\r\n" % (begun, len(piece), piece))
+
+    async def end(self, piece: bytes = b"") -> None:
+        """With the last piece, if there is one more."""
+        if piece:
+            await self.write(piece)
+        if not self._cycle.disconnected:
+            self._finish(self._begun + b"0\r\n\r\n")
+
+    async def _writable(self) -> None:
+        if not self._cycle.disconnected:
+            await self._cycle.flow.drain()
+
+    def _head(self, status: int, headers: Headers) -> bytes:
         cycle = self._cycle
-        if cycle.disconnected:
-            return
         if (b"connection", b"close") in headers:
             cycle.keep_alive = False
         elif not cycle.keep_alive:
             headers = [*headers, (b"connection", b"close")]
         lines = b"".join([b"%b: %b\r\n" % field for field in (*cycle.default_headers, *headers)])
-        head = b"%b%bcontent-length: %d\r\n\r\n" % (STATUS_LINE[status], lines, len(body))
+        return STATUS_LINE[status] + lines
+
+    def _finish(self, data: bytes) -> None:
+        cycle = self._cycle
         cycle.response_started = cycle.response_complete = True
         cycle.message_event.set()
-        cycle.transport.write(head + body)
+        cycle.transport.write(data)
         if not cycle.keep_alive:
             cycle.transport.close()
         cycle.on_response()
+
+
+class SlowLane:
+    """The ordinary way, for an answer in pieces."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+
+    async def begin(self, status: int, headers: Headers) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def write(self, piece: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def end(self, piece: bytes = b"") -> None:
+        await self._send({"type": "http.response.body", "body": piece})
 
 
 def open_lane(scope: Scope, cycle: RequestResponseCycle) -> Lane:

@@ -152,9 +152,10 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 
     def let_go(self) -> None:
         """For whoever made it and needs it no more: its attempts know it, too, and of such circles the garbage
-        collector would find thousands a second.
+        collector would have to find thousands a second.
         """
         self.attempts.clear()
+        self.queued = None
 
     def overhead(self, spent: float) -> float | None:
         """Of `spent` seconds, what the platform itself took: all but the attempts and the waits for a place. None

@@ -234,7 +234,7 @@ class _Answer:
     async def _stream(self, call: Call, head: Head, open_call: OpenCall) -> None:
         self._encoder = encoder = self._dialect.encoder(head)
         self._sse = sse = EventStreamResponse(
-            self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence
+            self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence, self.lane
         )
         call.queued = partial(self._queued, call)
         stream = await open_call(call)

@@ -5,6 +5,7 @@ import asyncio
 from starlette.types import Send
 
 from app.api.asgi import Headers
+from app.api.lane import Lane, SlowLane
 
 _HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -23,9 +24,14 @@ class EventStreamResponse:
     """
 
     def __init__(
-        self, send: Send, comment_seconds: float, early_headers: Headers, comment: bytes = COMMENT
+        self,
+        send: Send,
+        comment_seconds: float,
+        early_headers: Headers,
+        comment: bytes = COMMENT,
+        lane: Lane | None = None,
     ) -> None:
-        self._send = send
+        self._lane = lane or SlowLane(send)
         self._interval = comment_seconds
         self._early_headers = early_headers
         self._silence = comment
@@ -39,17 +45,17 @@ class EventStreamResponse:
     async def start(self, headers: Headers) -> None:
         if not self.started:
             self.started = True
-            await self._send({"type": "http.response.start", "status": 200, "headers": _HEADERS + headers})
+            await self._lane.begin(200, _HEADERS + headers)
 
     async def write(self, frames: bytes) -> None:
         self._last = self._loop.time()
-        await self._send({"type": "http.response.body", "body": frames, "more_body": True})
+        await self._lane.write(frames)
 
     async def finish(self, frames: bytes = b"") -> None:
         self._timer.cancel()
         if self._comment is not None and not self._comment.done():
             await self._comment  # it may hold the response's head
-        await self._send({"type": "http.response.body", "body": frames})
+        await self._lane.end(frames)
 
     def remark(self, text: str) -> None:
         """Write a comment now. Starts the answer if need be."""
