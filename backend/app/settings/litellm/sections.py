@@ -152,11 +152,12 @@ LITELLM = Vocabulary(
         ("*_url use_*aiohttp* use_client http2 in_memory_llm_clients_cache", "it tunes LiteLLM itself"),
         ("LITELLM_DISABLE_STOP_SEQUENCE_LIMIT safe_memory_mode retry", "it tunes LiteLLM itself"),
         ("include_cost_in_streaming_usage return_response_headers", "usage is told in every answer"),
+        ("prometheus_* custom_prometheus_*", "GET /metrics is there without it: see docs/monitoring.md"),
         ("num_retries_per_request", "a request has three tries at most"),
     ),
     missing=(
         ("success_callback failure_callback callbacks service_callback* *_callback *_callbacks", _LOG),
-        ("langfuse_* prometheus_* custom_prometheus_* datadog_* *_callback_params langsmith_* argilla_*", _LOG),
+        ("langfuse_* datadog_* *_callback_params langsmith_* argilla_*", _LOG),
         ("newrelic_* pointfive_* zerobus_* generic_* gcs_pub_sub_* *logg* otel_* callback_settings", _LOG),
         ("json_logs request_correlation_in_logs log_*", "the log has one line of text for each call"),
         ("require_auth_for_metrics_endpoint", "the platform's own pages need the key"),
