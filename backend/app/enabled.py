@@ -68,6 +68,7 @@ _KINDS: dict[str, dict[str, Any]] = {
         "health_check_interval": 5.0,
         "retry_config": {"max_backoff": 4.0},
     },
+    "grafana": {"type": IntegrationType.MONITORING},
     "opentelemetry": {"type": IntegrationType.MONITORING, "health_check_interval": 15.0},
     "alertmanager": {"type": IntegrationType.MONITORING, "health_check_interval": 15.0},
 }

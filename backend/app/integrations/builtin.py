@@ -27,6 +27,7 @@ BUILTIN: Mapping[str, str] = {
     "redis": "app.integrations.storage.redis.integration:RedisIntegration",
     "alertmanager": f"{_MONITORING}.alertmanager.integration:AlertmanagerIntegration",
     "prometheus": f"{_MONITORING}.prometheus.integration:PrometheusIntegration",
+    "grafana": f"{_MONITORING}.grafana.integration:GrafanaIntegration",
     "opentelemetry": f"{_MONITORING}.opentelemetry.integration:OpenTelemetryIntegration",
     "custom_models": f"{_PLATFORMS}.local_models.integration:CustomModelsIntegration",
     **{kind: f"{_PLATFORMS}.openai_compatible.{_class(row)}" for kind, row in CATALOGUE.items()},

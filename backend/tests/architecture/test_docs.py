@@ -17,6 +17,7 @@ from app.integrations.model_platforms.ollama.settings import OllamaSettings
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
 from app.integrations.monitoring.alertmanager.settings import AlertmanagerSettings
+from app.integrations.monitoring.grafana.settings import GrafanaSettings
 from app.integrations.monitoring.opentelemetry.settings import OpenTelemetrySettings
 from app.integrations.monitoring.prometheus.families import FAMILIES
 from app.integrations.monitoring.prometheus.settings import PrometheusSettings
@@ -52,6 +53,7 @@ SETTINGS = {
     "prometheus": PrometheusSettings,
     "alertmanager": AlertmanagerSettings,
     "opentelemetry": OpenTelemetrySettings,
+    "grafana": GrafanaSettings,
 }
 
 
