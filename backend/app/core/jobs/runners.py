@@ -6,17 +6,23 @@ Which one is asked by port each time, so a new integration needs nothing here.
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import TypeVar
 
+from msgspec.structs import replace
+
+from app.core.clock import Clock, SystemClock
 from app.core.integration_framework import IntegrationManager, IntegrationState, StateChanged
 from app.core.jobs.job import Job, JobKind, Progress
 from app.core.jobs.run import Runner
-from app.domain.errors import UpstreamUnavailable
+from app.domain.errors import NotFound, UpstreamTimeout, UpstreamUnavailable
 from app.domain.models import Resident
 from app.domain.ports import ModelKeeper, ModelLoader, ModelSource, ModelStore
 
 Port = TypeVar("Port", bound=ModelSource)
 
+# Waits before a pull that broke off is taken up again; one after the other while not a byte comes.
+_RETRY_SECONDS = (2.0, 5.0, 15.0, 30.0, 60.0)
 # Time between two looks at a load.
 _LOOK_SECONDS = 0.2
 
@@ -30,35 +36,59 @@ _STARTING = frozenset(
 )
 
 
-def runners(manager: IntegrationManager) -> Mapping[JobKind, Runner]:
-    async def pull(job: Job) -> AsyncGenerator[Progress, None]:
-        if not manager.serves(job.integration):
-            yield Progress(step=f"waits for '{job.integration}'")
-        store = await _serving(manager, job.integration, ModelStore)
-        async with aclosing(store.pull(job.model)) as steps:
-            async for step in steps:
-                yield Progress(
-                    step=step.status,
-                    completed_bytes=step.completed_bytes,
-                    total_bytes=step.total_bytes,
-                    details=step.details,
-                )
+def runners(manager: IntegrationManager, clock: Clock | None = None) -> Mapping[JobKind, Runner]:
+    return {
+        "pull": Runner(partial(_pull, manager, clock or SystemClock()), resumes=True),
+        "load": Runner(partial(_load, manager), places=16),
+    }
 
-    async def load(job: Job) -> AsyncGenerator[Progress, None]:
-        yield Progress(step="loading")
-        loader = await _serving(manager, job.integration, ModelLoader)
-        loading = asyncio.ensure_future(loader.load(job.model))
+
+async def _pull(manager: IntegrationManager, clock: Clock, job: Job) -> AsyncGenerator[Progress, None]:
+    """What breaks off is taken up again, unless it does so again and again without a byte in between."""
+    last, failed = Progress(step=""), 0
+    while True:
         try:
-            while not (await asyncio.wait({loading}, timeout=_LOOK_SECONDS))[0]:
-                yield _seen(loader, job.model)
-            loading.result()
-            yield _at(loader, job.model, "loaded", 1.0)
-        finally:
-            loading.cancel()
-            if _arrival(loader, job.model) is not None:
-                await loader.unload(job.model)
+            async with aclosing(_pulled(manager, job)) as steps:
+                async for step in steps:
+                    if (step.completed_bytes or 0) > (last.completed_bytes or 0):
+                        last, failed = step, 0
+                    yield step
+            return
+        except (UpstreamUnavailable, UpstreamTimeout) as error:
+            if failed == len(_RETRY_SECONDS):
+                raise
+            yield replace(last, step=f"{error.message} The next try is in {_RETRY_SECONDS[failed]:g} s.")
+        await clock.sleep(_RETRY_SECONDS[failed])
+        failed += 1
 
-    return {"pull": Runner(pull, resumes=True), "load": Runner(load, places=16)}
+
+async def _pulled(manager: IntegrationManager, job: Job) -> AsyncGenerator[Progress, None]:
+    if not manager.serves(job.integration):
+        yield Progress(step=f"waits for '{job.integration}'")
+    store = await _serving(manager, job.integration, ModelStore)
+    async with aclosing(store.pull(job.model)) as steps:
+        async for step in steps:
+            yield Progress(
+                step=step.status,
+                completed_bytes=step.completed_bytes,
+                total_bytes=step.total_bytes,
+                details=step.details,
+            )
+
+
+async def _load(manager: IntegrationManager, job: Job) -> AsyncGenerator[Progress, None]:
+    yield Progress(step="loading")
+    loader = await _serving(manager, job.integration, ModelLoader)
+    loading = asyncio.ensure_future(loader.load(job.model))
+    try:
+        while not (await asyncio.wait({loading}, timeout=_LOOK_SECONDS))[0]:
+            yield _seen(loader, job.model)
+        loading.result()
+        yield _at(loader, job.model, "loaded", 1.0)
+    finally:
+        loading.cancel()
+        if _arrival(loader, job.model) is not None:
+            await loader.unload(job.model)
 
 
 def _seen(loader: ModelLoader, name: str) -> Progress:
@@ -85,7 +115,9 @@ async def _serving(manager: IntegrationManager, name: str, port: type[Port]) -> 
     moved = asyncio.Event()
     forget = manager.events.subscribe(StateChanged, lambda _: moved.set())
     try:
-        while name in manager.names():
+        while True:
+            if name not in manager.names():
+                raise NotFound(f"There is no integration '{name}' any more.", code="integration_not_found")
             moved.clear()
             for source in manager.providing(port):
                 if source.name == name:

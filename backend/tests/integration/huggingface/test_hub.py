@@ -11,6 +11,7 @@ import pytest
 
 from app.core.integration_framework import IntegrationConfig
 from app.domain.errors import (
+    Conflict,
     InvalidRequest,
     ModelNotFound,
     Overloaded,
@@ -209,7 +210,7 @@ async def test_tokens(made: Made, hub: HubFake, folder: Path) -> None:
 async def test_without_a_hub_or_offline(made: Made) -> None:
     with pytest.raises(UpstreamUnavailable, match="can't be reached"):
         await made(hub_url="http://127.0.0.1:1").get_model_info("org/tiny")
-    with pytest.raises(UpstreamUnavailable, match="HF_HUB_OFFLINE"):
+    with pytest.raises(Conflict, match="HF_HUB_OFFLINE"):
         await made(offline=True).search_models("tiny")
 
 
@@ -296,3 +297,26 @@ async def test_a_disk_that_fills_up_on_the_way(
     await pulled(made(), "org/tiny")
     assert visible(folder) == {"tiny-Q4_K_M.gguf": MEGABYTE}
     assert hub.fetched("tiny-Q4_K_M.gguf")[1].startswith("bytes=")
+
+
+async def test_what_somebody_put_there_meanwhile_is_left_alone(made: Made, hub: HubFake, folder: Path) -> None:
+    hub.faults["tiny-Q4_K_M.gguf"] = fault = Fault(after=1 << 19, hold=asyncio.Event())
+    pulling = asyncio.create_task(pulled(made(), "org/tiny"))
+    async with asyncio.timeout(30):
+        await fault.held.wait()
+    (folder / "tiny-Q4_K_M.gguf").write_bytes(b"mine")
+    assert fault.hold is not None
+    fault.hold.set()
+    with pytest.raises(Conflict, match="was put into the models' folder meanwhile"):
+        await pulling
+    assert visible(folder) == {"tiny-Q4_K_M.gguf": b"mine"}
+    (folder / "tiny-Q4_K_M.gguf").unlink()
+    await pulled(made(), "org/tiny")
+    assert visible(folder) == {"tiny-Q4_K_M.gguf": MEGABYTE}
+    assert hub.fetched("tiny-Q4_K_M.gguf") == [""]
+
+
+async def test_a_folder_that_can_not_be_made(made: Made, folder: Path) -> None:
+    folder.write_text("a file")
+    with pytest.raises(Overloaded, match="can't be written"):
+        await pulled(made(), "org/tiny")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import msgspec
 
 from app.domain.errors import (
+    Conflict,
     InternalError,
     InvalidRequest,
     ModelNotFound,
@@ -40,9 +41,9 @@ FAILURES: Mapping[str, Told] = {
     "unauthorized": Told(UpstreamAuthFailed, "The Hub does not know the token of '{name}'."),
     "forbidden": Told(UpstreamAuthFailed, "The token of '{name}' may not read '{repository}'."),
     "limited": Told(UpstreamRateLimited, "The Hub has had too many requests from here for now."),
-    "offline": Told(UpstreamUnavailable, "The Hub is not asked, as '{name}' is set offline (HF_HUB_OFFLINE)."),
+    "offline": Told(Conflict, "The Hub is not asked, as '{name}' is set offline (HF_HUB_OFFLINE)."),
     "unreachable": Told(
-        UpstreamUnavailable, "The Hub can't be reached, or broke off. What was fetched is kept: pull again."
+        UpstreamUnavailable, "The Hub can't be reached, or broke off. What was fetched is kept for the next pull."
     ),
     "digest": Told(
         ProviderProtocolError,
@@ -52,7 +53,7 @@ FAILURES: Mapping[str, Told] = {
     "disk_full": Told(
         Overloaded, "The file system of the models' folder is full. Make room and pull again.", "disk_full"
     ),
-    "disk": Told(Overloaded, "The models' folder can't be written; the platform's log tells more."),
+    "disk": Told(Overloaded, "The models' folder can't be written: see to its rights, and pull again."),
     "refused": Told(InvalidRequest, "The Hub refuses the question."),
 }
 """By the word that hub_child.py has for it."""

@@ -24,7 +24,7 @@ _CHILD = Path(__file__).with_name("hub_child.py")
 _LINE_BYTES = 64 << 20
 # What the library's HTTP client looks at; nothing else of the platform's environment is any business of it.
 _PASSED_ON = (
-    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"),
+    *("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "HF_HUB_DOWNLOAD_TIMEOUT", "HF_HUB_ETAG_TIMEOUT"),
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
     *("http_proxy", "https_proxy", "all_proxy", "no_proxy"),
 )
@@ -75,7 +75,7 @@ class Hub:
         """A process to ask one thing after the other; it is killed at the end, whatever it does."""
         process = await asyncio.create_subprocess_exec(
             sys.executable,
-            "-I",
+            "-P",
             str(_CHILD),
             env=self._environment(),
             stdin=asyncio.subprocess.PIPE,

@@ -5,6 +5,7 @@ commit. Nothing stands in the models' folder before all of it is there and its d
 """
 
 import asyncio
+import logging
 import shutil
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -21,6 +22,8 @@ from app.integrations.model_platforms.huggingface.failures import failure
 from app.integrations.model_platforms.huggingface.hub import Asking, Hub
 from app.integrations.model_platforms.huggingface.names import Wanted, read_name
 from app.integrations.model_platforms.huggingface.shelf import FILES, Plan, Shelf
+
+logger = logging.getLogger(__name__)
 
 
 def free_bytes(folder: Path) -> int:
@@ -53,6 +56,7 @@ class Puller:
                 async for step in steps:
                     yield step
         except OSError as error:
+            logger.warning("'%s': the models' folder: %s", self._hub.name, error)
             raise _no_room(error) from error
 
     async def delete(self, model: str) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 
 import msgspec
 
+from app.domain.errors import Conflict
 from app.integrations.model_platforms.huggingface.choosing import Choice
 from app.integrations.model_platforms.huggingface.names import Wanted
 from app.integrations.model_platforms.huggingface.repository import RemoteFile, Repository
@@ -115,16 +116,18 @@ class Shelf:
         return max(plan.size - there, 0)
 
     def place(self, wanted: Wanted, plan: Plan) -> None:
-        """Every file is there and checked: show them. May be done again after it was broken off."""
+        """Every file is there and checked: show them. May be done again, once broken off. Raises Conflict."""
         partial, receipt = self.partial(wanted), plan.receipt
+        if not self._is_free(receipt.place, receipt.repository):
+            raise Conflict(f"'{receipt.place}' was put into the models' folder meanwhile: move it and pull again.")
+        self._receipts.mkdir(parents=True, exist_ok=True)
+        _write(self._receipts / f"{receipt.place}.json", receipt)
         if plan.folder:
             self._place_folder(partial / FILES, self.root / receipt.place)
         else:
             for name in receipt.names:
                 with suppress(FileNotFoundError):  # it is there already
                     (partial / FILES / name).replace(self.root / name)
-        self._receipts.mkdir(parents=True, exist_ok=True)
-        _write(self._receipts / f"{receipt.place}.json", receipt)
         shutil.rmtree(partial)
 
     def delete(self, wanted: Wanted) -> bool:
@@ -151,10 +154,14 @@ class Shelf:
 
     def _free_place(self, name: str, repository: str, owner: str) -> str:
         """`name`, unless that is something else's."""
-        known = self._receipt(name)
-        if (known is None and not (self.root / name).exists()) or (known and known.repository == repository):
+        if self._is_free(name, repository):
             return name
         return f"{owner or 'hub'}-{repository.rpartition('/')[2]}-{name}"
+
+    def _is_free(self, place: str, repository: str) -> bool:
+        """Also where it holds what came from there before."""
+        known = self._receipt(place)
+        return not (self.root / place).exists() if known is None else known.repository == repository
 
     def _receipt(self, place: str) -> Receipt | None:
         try:
@@ -175,9 +182,10 @@ class Shelf:
 
     def _forget_old(self) -> None:
         for partial in self._partial.glob("*"):
-            latest = max(path.stat().st_mtime for path in (partial, *partial.rglob("*")))
-            if time.time() - latest > FORGOTTEN_SECONDS:
-                shutil.rmtree(partial, ignore_errors=True)
+            with suppress(FileNotFoundError):  # it is over at this moment
+                latest = max(path.stat().st_mtime for path in (partial, *partial.rglob("*")))
+                if time.time() - latest > FORGOTTEN_SECONDS:
+                    shutil.rmtree(partial, ignore_errors=True)
 
 
 def _means(wanted: Wanted, receipt: Receipt) -> bool:
