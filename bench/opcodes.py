@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +31,10 @@ from bench.scenarios import Scenario, chat_body
 WARM_UP = 100
 ROUNDS = 8
 ROUND = 20
-"""Requests. The cheapest round counts: what else runs meanwhile, a health check or a write, is in the others."""
+PAUSE = 0.25
+"""Requests, and seconds before each round. The cheapest round counts: what else runs meanwhile, a health check or a
+write, is in the others.
+"""
 
 
 class Count:
@@ -104,6 +108,7 @@ class Asking:
         self.found["garbage"] = self._garbage(ask, number) / number
 
     def _round(self, ask: Callable[[int], None], number: int, per: int) -> dict[str, Any]:
+        time.sleep(PAUSE)
         self._count.opcodes.clear()
         self._count.calls.clear()
         self._count.on = True
