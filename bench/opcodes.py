@@ -32,8 +32,8 @@ WARM_UP = 100
 ROUNDS = 8
 ROUND = 20
 PAUSE = 0.25
-"""Requests, and seconds before each round. The cheapest round counts: what else runs meanwhile, a health check or a
-write, is in the others.
+"""Requests, and seconds before each round. The cheapest round counts: what else runs meanwhile, a health check or
+a write, is in the others.
 """
 
 
