@@ -165,35 +165,42 @@ async def test_the_platform_tells_of_its_own_alerts_and_when_they_are_over(alert
     assert "LLMBudgetNearlySpent" in await _alerts(alerted)
 
 
-@pytest.mark.parametrize("broken", ["absent", "slow", "wrong", "refusing"])
-async def test_an_alertmanager_that_is_broken_harms_nothing_else(tmp_path: Path, broken: str) -> None:
-    async with alertmanager_fake() as fake, AsyncExitStack() as stack:
-        settings = {"url": fake.url, "timeout": 0.2, "push": True, "push_after": 0}
-        integrations = {"alertmanager": {"settings": settings, "health_check_interval": 0.05}}
+async def test_alertmanagers_that_are_broken_harm_nothing_else(tmp_path: Path) -> None:
+    broken = ("absent", "slow", "wrong", "refusing")
+    async with AsyncExitStack() as stack:
+        fakes = {name: await stack.enter_async_context(alertmanager_fake()) for name in broken}
+        integrations = {
+            name: {
+                "kind": "alertmanager",
+                "settings": {"url": fake.url, "timeout": 0.2, "push": True, "push_after": 0},
+                "health_check_interval": 0.05,
+            }
+            for name, fake in fakes.items()
+        }
         whole = await stack.enter_async_context(whole_platform(tmp_path, integrations=integrations))
-        await becomes(lambda: _serves(whole, "alertmanager"))
-        if broken == "absent":
-            fake.status = 502
-        elif broken == "slow":
-            fake.hold = asyncio.Event()
-            stack.callback(fake.hold.set)
-        elif broken == "wrong":
-            fake.text = "<html>"
-        else:
-            fake.status = 401
-        await becomes(lambda: _down(whole))
+
+        async def all_serve() -> bool:
+            return all(whole.platform.manager.serves(name) for name in broken)
+
+        async def none_serves() -> bool:
+            return not any(whole.platform.manager.serves(name) for name in broken)
+
+        await becomes(all_serve)
+        fakes["absent"].status = 502
+        fakes["slow"].hold = hold = asyncio.Event()
+        stack.callback(hold.set)
+        fakes["wrong"].text = "<html>"
+        fakes["refusing"].status = 401
         body = {"model": "echo", "messages": [{"role": "user", "content": "hi"}]}
         assert (await post(whole.port, "/v1/chat/completions", body, KEY)).status == 200
-        assert (await get(whole.port, "/alerts", KEY)).status in {404, 503}
+        assert (await get(whole.port, "/alerts", KEY)).status in {404, 502, 503, 504}
+        await becomes(none_serves)
+        assert (await post(whole.port, "/v1/chat/completions", body, KEY)).status == 200
+        assert (await get(whole.port, "/alerts", KEY)).status == 404
         assert (await get(whole.port, "/metrics", KEY)).status == 200
-        async with connect(
-            f"ws://127.0.0.1:{whole.port}/ws/metrics", additional_headers=KEY, proxy=None
-        ) as socket:
+        url = f"ws://127.0.0.1:{whole.port}/ws/metrics"
+        async with connect(url, additional_headers=KEY, proxy=None) as socket:
             assert json.loads(await socket.recv())["type"] == "snapshot"
-
-
-async def _down(whole: Whole) -> bool:
-    return not whole.platform.manager.serves("alertmanager")
 
 
 async def test_its_key_goes_with_each_question_and_is_never_shown(tmp_path: Path) -> None:

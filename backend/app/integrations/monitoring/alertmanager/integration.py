@@ -152,8 +152,12 @@ class _Pushing:
     def _state_changed(self, event: StateChanged) -> None:
         if event.name == self._name:
             return  # that it is down is nothing that it could be told
-        with contextlib.suppress(UnknownIntegration):
-            self._own.integration(event, self._manager.status_of(event.name).type)
+        try:
+            kind = self._manager.status_of(event.name).type
+        except UnknownIntegration:
+            self._own.over(event.name)  # a reload has removed it
+        else:
+            self._own.integration(event, kind)
 
     async def _push(self) -> None:
         while True:

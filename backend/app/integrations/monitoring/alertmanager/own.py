@@ -42,12 +42,18 @@ class OwnAlerts:
         self._over: list[_Own] = []
 
     def integration(self, event: StateChanged, kind: IntegrationType) -> None:
-        key = f"integration {event.name}"
+        name = event.name
         if event.new in _DOWN:
-            labels = {"integration": event.name, "type": str(kind), "cause": event.name}
-            self._hold(key, "LLMIntegrationFailed", "critical", labels, f"{event.name} is down", event.reason)
-        elif event.new in _OVER and key in self._held:
-            self._over.append(self._held.pop(key))
+            labels = {"integration": name, "type": str(kind), "cause": name}
+            self._hold(_key(name), "LLMIntegrationFailed", "critical", labels, f"{name} is down", event.reason)
+        elif event.new in _OVER:
+            self.over(name)
+
+    def over(self, integration: str) -> None:
+        """It is not down any more, or not there."""
+        held = self._held.pop(_key(integration), None)
+        if held is not None:
+            self._over.append(held)
 
     def budget(self, event: BudgetReached) -> None:
         budget = event.budget
@@ -90,6 +96,10 @@ class OwnAlerts:
         told = {"alertname": name, "severity": severity, **self._labels, **labels}
         annotations = {"summary": summary, "description": description}
         self._held[key] = _Own(told, annotations, self._clock.now(), until)
+
+
+def _key(integration: str) -> str:
+    return f"integration {integration}"
 
 
 def _told(own: _Own, ends: float) -> Mapping[str, Any]:

@@ -19,6 +19,7 @@ class EventMeter:
         self._shelf = shelf
         self._platform = platform
         self._refused_before = dict(platform.refused_keys())
+        self._cpu = shelf.place(families.CPU_SECONDS)
         for result in ("loaded", "unloaded", "failed"):
             shelf.add(families.MODEL_LOADS, 0.0, OTHER, OTHER, result)
         self._stops = [
@@ -32,7 +33,7 @@ class EventMeter:
         for reason, count in self._platform.refused_keys().items():
             self._shelf.add(families.KEY_REFUSALS, count - self._refused_before.get(reason, 0), reason)
             self._refused_before[reason] = count
-        self._shelf.values[self._shelf.place(families.CPU_SECONDS)] = time.process_time()
+        self._shelf.values[self._cpu] = time.process_time()
 
     def stop(self) -> None:
         for stop in self._stops:
