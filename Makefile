@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 DEV_STAMP := $(VENV)/.installed-dev
 
 .DEFAULT_GOAL := list
-.PHONY: list setup run test check format lint types imports protos parity lock bench bench-peers prove-ledger clean
+.PHONY: list setup run test check format lint types imports protos dashboards parity lock bench bench-peers prove-ledger clean
 
 list:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -38,6 +38,9 @@ imports: $(DEV_STAMP)  ## Who may import whom
 
 protos: $(DEV_STAMP)  ## Make the Python code for protos/
 	$(BIN)/python scripts/make_protos.py
+
+dashboards: $(DEV_STAMP)  ## Write the dashboards and LiteLLM's names into monitoring/
+	$(BIN)/python -m app.integrations.monitoring.dashboards monitoring
 
 parity: $(DEV_STAMP)  ## Ask the same through every front-end and write docs/parity.md
 	$(BIN)/python scripts/parity_table.py > docs/parity.md

@@ -6,7 +6,7 @@ import pytest
 
 from app.core.integration_framework import IntegrationConfig, IntegrationType
 from app.enabled import FRONT_ENDS, integration_configs
-from app.settings import Settings
+from app.settings import Settings, load_settings
 
 
 def configs(**settings: Any) -> dict[str, IntegrationConfig]:
@@ -70,3 +70,17 @@ def test_what_is_fetched_is_put_where_the_models_are() -> None:
         "/other",
     ]
     assert folders(integrations={"huggingface_hub": {"enabled": False}}) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("environment", "running"),
+    [
+        ({}, {"prometheus"}),
+        ({"PROMETHEUS_ENABLED": "false"}, set()),
+        ({"ALERTMANAGER_URL": "http://alerts:9093"}, {"prometheus", "alertmanager"}),
+    ],
+)
+def test_what_watches_by_the_environment(environment: dict[str, str], running: set[str]) -> None:
+    found = integration_configs(load_settings(None, environment, {}).settings)
+    watching = [each for each in found if each.type is IntegrationType.MONITORING]
+    assert {each.name for each in watching if each.enabled} == running
