@@ -24,7 +24,7 @@ TIER = {
 BUDGET = {
     **{"object": "budget", "name": "red\x1b", "usd": 5.0, "per": "day", "key": None, "team": None, "each": "team"},
     "holders": [{"id": "red", "spent": 1.5, "remaining": 3.5}, {"id": "blue", "spent": 0.0, "remaining": 5.0}],
-    "resets_at": time.time() + 7300,
+    "resets_at": time.time() + 30 * 86_400,
     **{"defined_in": "database", "defined_at": None},
 }
 
@@ -81,8 +81,8 @@ def test_budgets_are_listed_with_what_is_left(platform: FakePlatform, command: C
     platform.answer("GET /v1/budgets", {"data": [BUDGET, nobody]})
     _, _, *rows = command("budgets", "list").stdout.splitlines()
     assert [" ".join(row.split()) for row in rows] == [
-        "red\N{REPLACEMENT CHARACTER} team red 5.00 day 1.5000 3.5000 in 2 h database",
-        "red\N{REPLACEMENT CHARACTER} team blue 5.00 day 0.0000 5.0000 in 2 h database",
+        "red\N{REPLACEMENT CHARACTER} team red 5.00 day 1.5000 3.5000 in 30 d database",
+        "red\N{REPLACEMENT CHARACTER} team blue 5.00 day 0.0000 5.0000 in 30 d database",
         "none each team 5.00 total never database",
     ]
     assert json.loads(command("budgets", "list", "-o", "json").stdout) == {"budgets": [BUDGET, nobody]}
