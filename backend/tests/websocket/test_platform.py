@@ -37,7 +37,8 @@ async def test_the_demo_model_answers_and_is_seen_to_load(tmp_path: Path) -> Non
                 again = await chat.ask(message="And a node?", model="demo", max_tokens=8, history=True)
                 assert again[-1]["history"]["messages"] == 4
                 assert again[-1]["usage"]["prompt_tokens"] > frames[-1]["usage"]["total_tokens"]
-            assert (await models.frame())["model"]["status"] == "loaded"
+            while (status := (await models.frame())["model"]["status"]) != "loaded":
+                assert status == "loading"
             while (shown := await metrics.frame())["metrics"]["total"]["requests"] < 2:
                 assert shown["type"] == "change"
         assert await platform.stop() == 0
