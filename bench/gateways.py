@@ -57,6 +57,18 @@ _BUDGETS = {"budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each"
 """Everything is counted, and nothing is ever reached."""
 
 TENANTS = {**_TIERS, "log_level": "warning"}
+
+
+def traces(ratio: float) -> dict[str, object]:
+    """The part of the calls that is recorded, for a Collector that is not there."""
+    settings = {"endpoint": "http://127.0.0.1:9", "sample_ratio": ratio, "metrics": False}
+    return {"opentelemetry": {"settings": settings}}
+
+
+METRICS = {"prometheus": {"enabled": True}}
+WATCHED = {**METRICS, **traces(0.0)}
+"""Counted for Prometheus, and no trace recorded."""
+
 EVERYTHING = {**_TIERS, **_BUDGETS, "log_level": "info"}
 
 
@@ -67,21 +79,21 @@ def platform(
     key: str | None = None,
     virtual: bool = False,
     with_key: Mapping[str, object] = EVERYTHING,
-    metrics: bool = False,
+    watching: Mapping[str, object] = {},
     workers: int = 1,
     target: Mapping[str, object] | None = None,
     **sections: object,
 ) -> Iterator[Running]:
     """This platform with one OpenAI-compatible integration and the model name `bench`. `virtual`: asked with a key
     that it issued. `with_key`: what is counted and told where there is a key; the ledger is kept then, too.
-    `metrics`: whether calls are counted for Prometheus. `target`: further settings of its target; `sections`: of
-    everything.
+    `watching`: integrations that are told of calls; none by default. `target`: further settings of its target;
+    `sections`: of everything.
     """
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
         wanted = configuration(
-            upstream_port, folder, key=key, with_key=with_key, metrics=metrics, target=target, **sections
+            upstream_port, folder, key=key, with_key=with_key, watching=watching, target=target, **sections
         )
         path.write_text(json.dumps(wanted), "utf-8")
         options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
@@ -98,7 +110,7 @@ def configuration(
     *,
     key: str | None = None,
     with_key: Mapping[str, object] = EVERYTHING,
-    metrics: bool = False,
+    watching: Mapping[str, object] = {},
     target: Mapping[str, object] | None = None,
     **sections: object,
 ) -> dict[str, object]:
@@ -108,7 +120,8 @@ def configuration(
         "data_dir": folder,
         "integrations": {
             "custom_models": {"enabled": False},
-            "prometheus": {"enabled": metrics},
+            "prometheus": {"enabled": False},
+            **watching,
             "upstream": {
                 "kind": "openai_compatible",
                 "settings": {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"},
@@ -133,25 +146,43 @@ def with_virtual_key(address: Address) -> Address:
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
 
 
+_REQUESTS = ("request, c=1", "request, c=32")
+
+
 def platforms(workers: int) -> tuple[Contender, ...]:
     """Plain, with everything on, and the latter in more processes for the scenarios where that can matter."""
     several = Contender(
         name=f"platform, everything on, {workers} workers",
-        start=partial(platform, key=KEY, metrics=True, workers=workers),
+        start=partial(platform, key=KEY, watching=WATCHED, workers=workers),
         scenarios=("request, c=32", "stream of 100, c=64"),
     )
     return (
         Contender(name="platform", start=platform),
         Contender(
             name="platform, metrics",
-            start=partial(platform, metrics=True),
-            scenarios=("request, c=1", "request, c=32", "stream of 100, c=64"),
+            start=partial(platform, watching=METRICS),
+            scenarios=(*_REQUESTS, "stream of 100, c=64"),
         ),
-        Contender(name="platform, everything on", start=partial(platform, key=KEY, metrics=True)),
+        Contender(
+            name="platform, request log",
+            start=partial(platform, log_level="info"),
+            scenarios=_REQUESTS,
+        ),
+        Contender(
+            name="platform, traces sampled out",
+            start=partial(platform, watching=traces(0.0)),
+            scenarios=(*_REQUESTS, "stream of 100, c=64"),
+        ),
+        Contender(
+            name="platform, all traces recorded",
+            start=partial(platform, watching=traces(1.0)),
+            scenarios=(*_REQUESTS, "stream of 100, c=64"),
+        ),
+        Contender(name="platform, everything on", start=partial(platform, key=KEY, watching=WATCHED)),
         Contender(
             name="platform, virtual key + tier + ledger",
             start=partial(platform, key=KEY, virtual=True, with_key=TENANTS),
-            scenarios=("request, c=1", "request, c=32"),
+            scenarios=_REQUESTS,
         ),
         *((several,) if workers > 1 else ()),
     )
@@ -175,6 +206,10 @@ def wait_for(address: Address, seconds: float = 30.0) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """With the platform importable, and without the keys that would add other integrations or send a key along."""
-    kept = {name: value for name, value in os.environ.items() if not name.endswith(("_API_KEY", "_BASE_URL"))}
+    """With the platform importable, and without what would add other integrations, send a key along, or trace."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("OTEL_")
+    }
     return {**kept, "PYTHONPATH": "backend"}

@@ -142,7 +142,12 @@ def measure(*, everything: bool, chunks: int) -> dict[str, Any]:
         key = gateways.KEY if everything else None
         path = Path(folder) / "bench.yaml"
         path.write_text(
-            json.dumps(gateways.configuration(up.address.port, folder, key=key, metrics=everything)), "utf-8"
+            json.dumps(
+                gateways.configuration(
+                    up.address.port, folder, key=key, watching=gateways.METRICS if everything else {}
+                )
+            ),
+            "utf-8",
         )
         environment = {**gateways.clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
         asking = Asking(count, port, everything=everything, chunks=chunks)
