@@ -13,33 +13,26 @@ from app.domain.limits import Standing, Unit
 
 Headers = list[tuple[bytes, bytes]]
 
+_WHAT = ("limit", "remaining", "reset")
 _TOKENS: tuple[Unit, ...] = ("tokens", "input_tokens", "output_tokens")
-_OPENAI: Mapping[str, tuple[bytes, bytes, bytes]] = {
-    kind: (
-        f"x-ratelimit-limit-{kind}".encode(),
-        f"x-ratelimit-remaining-{kind}".encode(),
-        f"x-ratelimit-reset-{kind}".encode(),
-    )
-    for kind in ("requests", "tokens")
+_OPENAI = {kind: tuple(f"x-ratelimit-{what}-{kind}".encode() for what in _WHAT) for kind in ("requests", "tokens")}
+_NAMES: Mapping[str, tuple[bytes, ...]] = {
+    "requests": _OPENAI["requests"],
+    **dict.fromkeys(_TOKENS, _OPENAI["tokens"]),
 }
-_KINDS: Mapping[Unit, str] = {"requests": "requests", **dict.fromkeys(_TOKENS, "tokens")}
 
 
 def openai_headers(standings: Sequence[Standing]) -> Headers:
     """Of several limits of one kind the one that is nearest to being reached."""
-    nearest: dict[str, Standing] = {}
+    nearest: dict[tuple[bytes, ...], Standing] = {}
     for standing in standings:
-        kind = _KINDS.get(standing.rate.unit)
-        if kind is not None and (kind not in nearest or _share(standing) < _share(nearest[kind])):
-            nearest[kind] = standing
+        names = _NAMES.get(standing.rate.unit)
+        if names is not None and (names not in nearest or _share(standing) < _share(nearest[names])):
+            nearest[names] = standing
     headers: Headers = []
-    for kind, standing in nearest.items():
-        limit, remaining, reset = _OPENAI[kind]
-        headers += (
-            (limit, b"%d" % standing.rate.limit),
-            (remaining, b"%d" % standing.remaining),
-            (reset, _duration(standing.reset)),
-        )
+    for names, standing in nearest.items():
+        values = b"%d" % standing.rate.limit, b"%d" % standing.remaining, _duration(standing.reset)
+        headers += zip(names, values, strict=True)
     return headers
 
 

@@ -49,7 +49,7 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     wanted = _wanted(encoded.body)
     # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
     limit = _largest(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens)
-    answers = _largest(wanted.n, wanted.best_of, 1)
+    answers = 1 if wanted.n is wanted.best_of is None else _largest(wanted.n, wanted.best_of, 1)
     if call.operation == "text_completion":
         answers *= _prompts(wanted.prompt)
     return _bounded(prompt, (limit or output_tokens) * answers, not limit)

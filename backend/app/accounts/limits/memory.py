@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from operator import sub
 
 import msgspec
 
@@ -118,9 +119,10 @@ class Taken:
         if self._settled:
             return
         self._settled = True
-        now, spent, expected = self._clock(), used(usage), self._amounts
+        now = self._clock()
+        differences = tuple(map(sub, used(usage), self._amounts))
         for part, step in zip(self._meter.parts, self._steps, strict=True):
-            if difference := spent[part.unit] - expected[part.unit]:
+            if difference := differences[part.unit]:
                 part.counter.correct(step, difference, now)
 
 
