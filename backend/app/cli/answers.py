@@ -63,6 +63,13 @@ class FoundModels(msgspec.Struct):
     models: list[FoundModel]
 
 
+class Details(msgspec.Struct):
+    """What was fetched, and why this."""
+
+    files: tuple[str, ...] = ()
+    why: str = ""
+
+
 class Job(msgspec.Struct):
     id: str
     state: str
@@ -74,6 +81,7 @@ class Job(msgspec.Struct):
     total_bytes: int | None = None
     created_at: float | None = None
     error: str | None = None
+    details: Details = msgspec.field(default_factory=Details)
 
 
 class Jobs(msgspec.Struct):

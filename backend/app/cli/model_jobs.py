@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -67,8 +67,10 @@ def pull(
 ) -> None:
     """Fetch a model, with its progress. Ctrl+C leaves it to the platform."""
     with connected(url, api_key) as platform:
-        _follow(_states(platform, "/models/pull", name), output)
+        job = _follow(_states(platform, "/models/pull", name), output)
     if output is Output.TABLE:
+        for taken in filter(None, [job.details.files and ", ".join(job.details.files), job.details.why]):
+            typer.echo(printable(taken))
         typer.echo(f"{printable(name)} is here.")
 
 
@@ -82,14 +84,12 @@ def load(
         typer.echo(f"{printable(name)} is loaded.")
 
 
-def _follow(states: Iterator[tuple["Job", object]], output: Output) -> None:
+def _follow(states: Iterator[tuple["Job", object]], output: Output) -> "Job":
+    """The job as it was last."""
     first = next(states)
+    every = chain([first], states)
     try:
-        if output is Output.JSON:
-            for state in chain([first], states):
-                typer.echo(json.dumps(state[1]))
-        else:
-            _show_progress(chain([first], states))
+        return _show_progress(every) if output is Output.TABLE else _print(every)
     except KeyboardInterrupt:
         _leave(first[0])
 
@@ -115,7 +115,7 @@ def _states(platform: PlatformClient, path: str, name: str) -> Iterator[tuple["J
         )
 
 
-def _leave(job: "Job") -> None:
+def _leave(job: "Job") -> NoReturn:
     typer.echo(
         f"The platform goes on with it. `llm-platform models jobs` shows how far it is, "
         f"`llm-platform models cancel {printable(job.id)}` stops it.",
@@ -124,7 +124,14 @@ def _leave(job: "Job") -> None:
     raise typer.Exit(INTERRUPTED)
 
 
-def _show_progress(states: Iterator[tuple["Job", object]]) -> None:
+def _print(states: Iterator[tuple["Job", object]]) -> "Job":
+    for job, event in states:
+        typer.echo(json.dumps(event))
+        last = job
+    return last
+
+
+def _show_progress(states: Iterator[tuple["Job", object]]) -> "Job":
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -134,7 +141,9 @@ def _show_progress(states: Iterator[tuple["Job", object]]) -> None:
         for job, _ in states:
             done = job.completed_bytes or 0
             progress.update(bar, description=printable(_doing(job)), completed=done, total=job.total_bytes)
+            last = job
         progress.remove_task(bar)
+    return last
 
 
 def jobs(url: UrlOption = DEFAULT_URL, api_key: KeyOption = None, output: OutputOption = Output.TABLE) -> None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app.core.integration_framework import IntegrationConfig
@@ -221,6 +222,22 @@ async def test_a_connection_that_breaks_is_resumed_from_where_it_was(
     await pulled(made(), "org/tiny")
     assert visible(folder) == {"tiny-Q4_K_M.gguf": MEGABYTE}
     assert hub.fetched("tiny-Q4_K_M.gguf") == ["", f"bytes={1 << 19}-"]
+
+
+async def test_the_process_that_asks_is_told_no_secret_where_others_could_read_it(
+    made: Made, hub: HubFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-canary")
+    hub.faults["tiny-Q4_K_M.gguf"] = fault = Fault(hold=asyncio.Event())
+    pulling = asyncio.create_task(pulled(made(api_key=TOKEN), "org/tiny"))
+    async with asyncio.timeout(30):
+        await fault.held.wait()
+    [child] = [each for each in psutil.Process().children() if "hub_child.py" in " ".join(each.cmdline())]
+    for secret in (TOKEN, "sk-canary"):
+        assert secret not in " ".join([*child.cmdline(), *child.environ().values()])
+    pulling.cancel()
+    await asyncio.wait({pulling})
+    assert not child.is_running()
 
 
 async def test_a_pull_that_was_stopped_goes_on_with_the_same_commit(

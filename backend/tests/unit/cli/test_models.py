@@ -65,6 +65,13 @@ def test_pull(platform: FakePlatform, command: Command) -> None:
     assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "ollama/m is here.")
 
 
+def test_a_pull_says_what_was_taken_and_why(platform: FakePlatform, command: Command) -> None:
+    details = {"files": ["m-Q4_K_M.gguf"], "why": "Q4_K_M (1.0 GB) fits", "revision": "abc"}
+    platform.stream("POST /models/pull", BEGUN, {**DONE, "details": details})
+    *_, files, why, last = command("models", "pull", "hf:org/m").stdout.splitlines()
+    assert (files, why, last) == ("m-Q4_K_M.gguf", "Q4_K_M (1.0 GB) fits", "hf:org/m is here.")
+
+
 def test_pull_as_json(platform: FakePlatform, command: Command) -> None:
     platform.stream("POST /models/pull", BEGUN, HALF, DONE)
     result = command("models", "pull", "m", "-o", "json")

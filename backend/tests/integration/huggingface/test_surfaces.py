@@ -1,0 +1,92 @@
+"""Searching and pulling by REST and GraphQL: what is found, and what is refused."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.servers.asking import becomes
+from tests.servers.hub_fake import HubFake, Repo
+from tests.servers.raw_client import get, post
+from tests.servers.whole_platform import MASTER, Whole, whole_platform
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+KEY = {"Authorization": f"Bearer {MASTER}"}
+TINY = Repo("org/tiny", {"tiny-Q8_0.gguf": b"x" * 2048}, ["gguf", "license:mit"], downloads=5, gated=True)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def whole(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Whole]:
+    async with HubFake(TINY) as hub:
+        integrations = {"huggingface_hub": {"settings": {"hub_url": hub.url}}}
+        async with whole_platform(tmp_path_factory.mktemp("hub"), integrations=integrations) as platform:
+            await becomes(lambda: _serves(platform))
+            yield platform
+
+
+async def _serves(whole: Whole) -> bool:
+    return whole.platform.manager.serves("huggingface_hub")
+
+
+async def test_search(whole: Whole) -> None:
+    found = (await get(whole.port, "/models/search?q=tiny&limit=1&tags=gguf,license:mit", KEY)).json()["models"]
+    assert found == [
+        {
+            "name": "hf:org/tiny",
+            "provider": "huggingface_hub",
+            "task": "text-generation",
+            "formats": ["gguf"],
+            "license": "mit",
+            "gated": True,
+            "downloads": 5,
+            "likes": 7,
+            "updated": 1767312000.0,
+        }
+    ]
+    query = '{ searchModels(query: "tiny", first: 1) { name provider formats license gated downloads updated } }'
+    told = (await post(whole.port, "/graphql", {"query": query}, KEY)).json()["data"]["searchModels"]
+    assert told == [
+        {
+            "name": "hf:org/tiny",
+            "provider": "huggingface_hub",
+            "formats": ["gguf"],
+            "license": "mit",
+            "gated": True,
+            "downloads": 5,
+            "updated": "2026-01-02T00:00:00+00:00",
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("limit=0", "`limit` must lie between 1 and 100"),
+        ("limit=x", "limit"),
+        ("sort=beauty", "Models are sorted by"),
+        ("colour=red", "colour"),
+        (f"q={'x' * 201}", "200 characters"),
+    ],
+)
+async def test_what_is_no_search(whole: Whole, wanted: str, said: str) -> None:
+    reply = await get(whole.port, f"/models/search?{wanted}", KEY)
+    assert reply.status == 400, reply
+    assert said in reply.json()["error"]["message"]
+
+
+async def test_a_name_that_is_none_and_one_that_is_gated_end_the_job(whole: Whole) -> None:
+    for name, kind in (("hf:../../etc/passwd", "invalid_argument"), ("hf:org/tiny", "permission_denied")):
+        reply = await post(whole.port, "/models/pull", {"model": name, "stream": True}, KEY)
+        *_, last = (line for line in reply.body.decode().splitlines() if line.startswith("data: "))
+        assert f'"error_kind":"{kind}"' in last
+
+
+async def test_without_the_integration(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(whole.platform.manager, "providing", lambda _: [])
+    for reply in (
+        await get(whole.port, "/models/search?q=x", KEY),
+        await post(whole.port, "/models/pull", {"model": "hf:org/tiny"}, KEY),
+    ):
+        assert reply.status == 400
+        assert "'huggingface_hub'" in reply.json()["error"]["message"]
