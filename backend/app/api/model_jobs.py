@@ -4,12 +4,14 @@ from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
 from app.api.models import owner, store_of
 from app.core.jobs import Job
-from app.domain.ports import ModelLoader, ModelStore
+from app.domain.ports import ModelLoader, ModelStore, NameChecker
 
 
 async def pull(context: ApiContext, actor: Actor, name: str) -> Job:
     """Fetch a model; the job has just begun. Raises ModelNotFound, InvalidRequest."""
     store, model = store_of(context, name, ModelStore)
+    if isinstance(store, NameChecker):
+        store.check_name(model)
     job = await context.jobs.start("pull", store.name, model, actor.principal.id)
     after = {"job": job.id}
     await context.accounts.audit.record(actor, "model.pull", f"model:{store.name}/{model}", after=after)

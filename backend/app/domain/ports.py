@@ -79,6 +79,15 @@ class ModelStore(ModelSource, Protocol):
 
 
 @runtime_checkable
+class NameChecker(ModelStore, Protocol):
+    """A store that knows at once what can be no name of a model."""
+
+    def check_name(self, model: str) -> None:
+        """Raises InvalidRequest."""
+        ...
+
+
+@runtime_checkable
 class ModelFinder(Protocol):
     """Knows of models that may be pulled."""
 

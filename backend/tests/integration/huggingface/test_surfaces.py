@@ -75,11 +75,18 @@ async def test_what_is_no_search(whole: Whole, wanted: str, said: str) -> None:
     assert said in reply.json()["error"]["message"]
 
 
-async def test_a_name_that_is_none_and_one_that_is_gated_end_the_job(whole: Whole) -> None:
-    for name, kind in (("hf:../../etc/passwd", "invalid_argument"), ("hf:org/tiny", "permission_denied")):
-        reply = await post(whole.port, "/models/pull", {"model": name, "stream": True}, KEY)
-        *_, last = (line for line in reply.body.decode().splitlines() if line.startswith("data: "))
-        assert f'"error_kind":"{kind}"' in last
+async def test_a_name_that_is_none_begins_no_job(whole: Whole) -> None:
+    for name in ("hf:../../etc/passwd", "huggingface_hub/org/..", "hf:"):
+        reply = await post(whole.port, "/models/pull", {"model": name}, KEY)
+        assert (reply.status, reply.json()["error"]["param"]) == (400, "model")
+    assert (await get(whole.port, "/models/jobs", KEY)).json()["jobs"] == []
+
+
+async def test_one_that_is_gated_ends_its_job(whole: Whole) -> None:
+    reply = await post(whole.port, "/models/pull", {"model": "hf:org/tiny", "stream": True}, KEY)
+    *_, last = (line for line in reply.body.decode().splitlines() if line.startswith("data: "))
+    assert '"error_kind":"permission_denied"' in last
+    assert "accept its terms at" in last
 
 
 async def test_without_the_integration(whole: Whole, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ DEFAULT_HUGGINGFACEHUBINTEGRATION_CONFIG = IntegrationConfig(
 
 
 class HuggingFaceHubIntegration(OpenAIPlatform):
-    """Satisfies ModelFinder and ModelStore; with a token also ChatProvider and EmbeddingProvider.
+    """Satisfies ModelFinder, ModelStore and NameChecker; with a token also ChatProvider and EmbeddingProvider.
 
     A model may be asked for as `org/name`, and with who shall run it: `:provider`, `:fastest` (what the bare name
     means), `:cheapest` or `:preferred`, the order of the token's owner.
@@ -122,6 +122,9 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
             async for step in steps:
                 last = step
         return last
+
+    def check_name(self, model: str) -> None:
+        read_name(model)
 
     def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
         return self._puller.pull(model)

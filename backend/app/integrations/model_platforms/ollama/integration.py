@@ -134,6 +134,9 @@ class OllamaIntegration(BaseIntegration):
             model, prompt, system=system, sampling=sampling or Sampling()
         )
 
+    def check_name(self, model: str) -> None:
+        names.check(model)
+
     async def pull(self, model: str) -> AsyncGenerator[PullProgress, None]:
         """Fetch a model from its registry. Closing the generator stops the download; a later pull continues it."""
         server = self._serving()
