@@ -57,7 +57,7 @@ class BaseIntegration(ABC):
     def busy(self) -> bool:
         """Whether requests are under way on it. One that a reload has replaced or removed is shut down once it is
         not, though not at once: some may have chosen it and wait in line. True where nobody can tell: then it has
-        all the time that a request may take.
+        all the time that a request may take. An integration of which nothing long is asked says `busy = False`.
         """
         return True
 

@@ -40,6 +40,7 @@ class AlertmanagerIntegration(BaseIntegration):
 
     settings_model = AlertmanagerSettings
     settings: AlertmanagerSettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig, clock: Clock | None = None) -> None:
         super().__init__(config)

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 class GrafanaIntegration(BaseIntegration):
     settings_model = GrafanaSettings
     settings: GrafanaSettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)

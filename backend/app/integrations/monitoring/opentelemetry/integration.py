@@ -36,6 +36,7 @@ class OpenTelemetryIntegration(BaseIntegration):
 
     settings_model = OpenTelemetrySettings
     settings: OpenTelemetrySettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)

@@ -52,6 +52,7 @@ class PrometheusIntegration(BaseIntegration):
 
     settings_model = PrometheusSettings
     settings: PrometheusSettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)

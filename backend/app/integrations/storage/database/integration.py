@@ -54,6 +54,7 @@ class DatabaseIntegration(BaseIntegration):
 
     settings_model = DatabaseSettings
     settings: DatabaseSettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig, clock: Clock | None = None) -> None:
         super().__init__(config)
@@ -77,11 +78,6 @@ class DatabaseIntegration(BaseIntegration):
         async with self._transaction(writes=False) as (connection, opened):
             await opened.responses.get(connection, "", "", 0.0)
         return HealthReport(details={"database": self._address.partition("+")[0]})
-
-    @property
-    def busy(self) -> bool:
-        """Nothing that is asked of it takes long."""
-        return False
 
     async def shutdown(self) -> None:
         self._closed = True

@@ -40,6 +40,7 @@ class RedisIntegration(BaseIntegration):
 
     settings_model = RedisSettings
     settings: RedisSettings
+    busy = False
 
     def __init__(self, config: IntegrationConfig, clock: Clock | None = None) -> None:
         super().__init__(config)
@@ -60,11 +61,6 @@ class RedisIntegration(BaseIntegration):
     async def health_check(self) -> HealthReport:
         await self._asked(lambda client: client.ask("PING"))
         return HealthReport()
-
-    @property
-    def busy(self) -> bool:
-        """Nothing that is asked of it takes long."""
-        return False
 
     async def shutdown(self) -> None:
         await self._watch.close()
