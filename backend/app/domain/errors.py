@@ -19,7 +19,9 @@
     ├── DeadlineExceeded          a time limit of ours ran out
     ├── Cancelled                 the caller left
     ├── UpstreamError             a provider failed; `provider` names it
-    │   ├── UpstreamUnavailable       no connection, or it broke
+    │   ├── UpstreamUnavailable       it can't answer now
+    │   │   └── ConnectionFailed          no connection, or it broke
+    │   │       └── ConnectionRefused         nobody listens there
     │   ├── UpstreamTimeout           the provider took too long
     │   ├── UpstreamRateLimited       the provider refuses for now
     │   ├── UpstreamAuthFailed        the provider refuses our credential
@@ -168,6 +170,16 @@ class UpstreamError(PlatformError):
 
 class UpstreamUnavailable(UpstreamError):
     pass
+
+
+class ConnectionFailed(UpstreamUnavailable):
+    pass
+
+
+class ConnectionRefused(ConnectionFailed):
+    """Told at once, and no work for anybody. `sent`: an older connection had taken the request before it broke."""
+
+    sent: bool = False
 
 
 class UpstreamTimeout(UpstreamError):

@@ -177,10 +177,11 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
 
 class Attempt(msgspec.Struct, eq=False):
     """One try of a call at one target, under the policy of the `name` that led to it. `began` is in seconds of
-    time.perf_counter(), and so is `ended`, 0 until then. `failure` is what ended it before its first event;
-    `seconds`: until then, or to the first event; `waited`: how long it stood in line before. `hedge`: it was sent
-    beside another that was silent; `lost`: the other one of the two answered first. `span`: its own in the
-    call's trace, where the call is recorded.
+    time.perf_counter(), and so is `ended`, 0 until then; `since` is the beginning by
+    the event loop's clock. `failure` is what ended it before its first event; `seconds`: until then, or to the
+    first event; `waited`: how long it stood in line before, or for a target to be well again. `hedge`: it was sent
+    beside another that was silent; `lost`: the other one of the two answered first. `span`: its own in the call's
+    trace, where the call is recorded.
     """
 
     call: Call
@@ -189,6 +190,7 @@ class Attempt(msgspec.Struct, eq=False):
     policy: ModelPolicy = ModelPolicy()
     failure: Exception | None = None
     began: float = 0.0
+    since: float = 0.0
     seconds: float = 0.0
     waited: float = 0.0
     probe: bool = False

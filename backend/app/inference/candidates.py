@@ -62,14 +62,31 @@ class Candidates:
         """Whether there is one more that could be asked at once."""
         return any(target.vitals.slots.open and self._still_may(target, now) for target in self._left)
 
-    def last_resort(self, now: float) -> Target | None:
-        """One that is shut out for having failed, and not too lately: for when nobody else is left."""
-        for target, out in self._out:
-            shut_out = isinstance(out, Excluded) and out is not _AWAY and target not in self._given
-            if shut_out and target.vitals.excluded(now, target.rpm, target.tpm, last=True) is None:
-                self._given.append(target)
-                return target
-        return None
+    def last_resort(self, now: float, again: bool = False) -> Target | None:
+        """One that is shut out for having failed, for when nobody else is left: that which failed longest ago, and
+        not too lately. `again`: this call has waited meanwhile, and may go where it has been.
+        """
+        able = [
+            target
+            for target in self._shut_out()
+            if (again or target not in self._given)
+            and target.vitals.excluded(now, target.rpm, target.tpm, last=True) is None
+        ]
+        if not able:
+            return None
+        found = min(able, key=lambda each: (not each.vitals.breaker.closed, each.vitals.breaker.failed_at))
+        if found in self._given:
+            self._given.remove(found)
+        self._given.append(found)
+        return found
+
+    def hope(self, now: float) -> tuple[list[Target], float] | None:
+        """Those shut out that may be well soon, and the seconds until there is something new to look at."""
+        hopes = [(target, target.vitals.hope_in(now, target.rpm, target.tpm)) for target in self._shut_out()]
+        worth = [(target, seconds) for target, seconds in hopes if seconds is not None]
+        if not worth:
+            return None
+        return [target for target, _ in worth], min(seconds for _, seconds in worth)
 
     def again(self, now: float, patience: float) -> tuple[Target, float] | None:
         """Of those given out already the one whose turn is longest ago, and the seconds for which it wants to be
@@ -86,7 +103,8 @@ class Candidates:
 
     def drop(self, target: Target) -> None:
         """It is of no use for this call, however often it is asked."""
-        self._given.remove(target)
+        if target in self._given:
+            self._given.remove(target)
 
     def next_larger(self, than: Target, now: float) -> Target | None:
         """The best whose context is known to be larger than that of `than`."""
@@ -94,14 +112,24 @@ class Candidates:
         self._left = [target for target in self._left if (target.context_window or 0) > size]
         return self.next(now)
 
-    def refusal(self) -> PlatformError:
+    def back_in(self, now: float) -> float | None:
+        """Seconds after which it is worth coming again, where none of the model's targets can be asked now."""
+        waits = [_back_in(target, now) for target in self._entry.targets]
+        known = [seconds for seconds in waits if seconds is not None]
+        return min(known) if len(known) == len(waits) else None
+
+    def refusal(self, now: float) -> PlatformError:
         """Why none can be asked."""
         name = self._entry.name
         reasons = [reason for _, reason in self._out]
         waits = [each for each in reasons if isinstance(each, Excluded)]
         if not waits:
             return self._misfit([each for each in reasons if isinstance(each, Misfit)])
-        seconds = min(each.seconds for each in waits)
+        seconds = min(
+            out.seconds if out.soft else _back_in(target, now) or 0.0
+            for target, out in self._out
+            if isinstance(out, Excluded)
+        )
         who = ", ".join(sorted({target.integration for target, _ in self._out}))
         if all(reason is _AWAY for reason in waits):
             message = f"The model '{name}' is known, but what serves it ({who}) is not available now."
@@ -126,6 +154,11 @@ class Candidates:
             code="context_length_exceeded",
             param=_PROMPT_FIELDS[self._call.operation],
         )
+
+    def _shut_out(self) -> list[Target]:
+        """Those asked already, who may be shut out by now, and those who were from the start."""
+        out = [target for target, why in self._out if isinstance(why, Excluded) and why is not _AWAY]
+        return [*self._given, *(target for target in out if target not in self._given)]
 
     def _may(self, target: Target, now: float) -> bool:
         out: Excluded | Misfit | None = misfit(target, self._call, self._entry.policy.strategy)
@@ -162,3 +195,7 @@ class Candidates:
             yield Considered(name, target.integration, target.model, score, None, note, target.priority)
         for target, out in self._out:
             yield Considered(name, target.integration, target.model, None, out.reason, None, target.priority)
+
+
+def _back_in(target: Target, now: float) -> float | None:
+    return target.vitals.back_in(now, target.rpm, target.tpm) if target.serving else _AWAY.seconds

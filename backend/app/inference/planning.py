@@ -2,11 +2,13 @@
 
     plan.first()        the best target of the model that was asked for
     plan.after(error)   where to go on when that failed before its first event; None when the error is the answer
+    plan.resume(hold)   where to go after a wait for one of them to be well again
 
 Three upstream requests serve a call, at most. A further try at a model's own targets costs its retry budget; a
 fallback is another model, with a budget of its own.
 """
 
+import copy
 from collections.abc import Callable, Iterator
 from random import Random
 
@@ -14,6 +16,7 @@ import msgspec
 
 from app.core.backoff import Backoff
 from app.domain.errors import (
+    ConnectionRefused,
     ContentRefused,
     ContextLengthExceeded,
     ModelNotFound,
@@ -22,8 +25,10 @@ from app.domain.errors import (
     RateLimited,
     UnsupportedFeature,
     UpstreamAuthFailed,
+    UpstreamError,
     UpstreamRateLimited,
     UpstreamTimeout,
+    UpstreamUnavailable,
 )
 from app.inference.call import Call, Considered, Target
 from app.inference.candidates import Candidates
@@ -37,12 +42,26 @@ LONGEST_PAUSE = 5.0
 
 
 class Step(msgspec.Struct, frozen=True):
-    """Ask `target`, in `pause` seconds. `entry` is the model that led there. `last`: though it is shut out."""
+    """Ask `target`, in `pause` seconds. `entry` is the model that led there. `last`: though it is shut out.
+    `held`: seconds that were waited for it to be well again.
+    """
 
     entry: ModelEntry
     target: Target
     pause: float = 0.0
     last: bool = False
+    held: float = 0.0
+
+
+class Hold(msgspec.Struct, frozen=True):
+    """Nobody can be asked now, but one of `targets` may be soon: look again in `seconds`, or once a probe of
+    theirs is over. `error` is what the caller gets otherwise.
+    """
+
+    entry: ModelEntry
+    targets: list[Target]
+    seconds: float
+    error: PlatformError
 
 
 class Plan:
@@ -57,32 +76,54 @@ class Plan:
         self._visited = {self._entry.name}
         self._attempts = 0
         self._own_retries = 0
+        self._hold_until: float | None = None
 
-    def first(self) -> Step:
+    def first(self) -> Step | Hold:
         """Raises what stands in the way when no target can be asked."""
-        self._entry.budget.earn()
-        self._entry.hedges.earn()
-        step = self._next()
-        if step is None:
-            refusal = self._candidates.refusal()
-            step = self._fall_back(refusal) or self._last_resort()
-            if step is None:
+        now = self._now()
+        self._entry.budget.earn(now)
+        self._entry.hedges.earn(now)
+        found: Step | Hold | None = self._next()
+        if found is None:
+            refusal = self._candidates.refusal(now)
+            found = self._fall_back(refusal) or self._last_resort() or self._hold(refusal)
+            if found is None:
                 raise refusal
-        self._attempts = 1
-        return step
+        return self._counted(found)
 
-    def after(self, error: PlatformError, failed: Target) -> Step | None:
+    def after(self, error: PlatformError, failed: Target) -> Step | Hold | None:
         """Where to go on after `error` of `failed`; None when it is what the caller is to get."""
         if self._attempts >= MAX_ATTEMPTS:
             return None
         if error.rotated:
-            step: Step | None = Step(self._entry, failed)
-        else:
-            step = self._at_its_own(error, failed) or self._fall_back(error)
-        self._attempts += step is not None
-        return step
+            return self._counted(Step(self._entry, failed))
+        reserved = any(True for _ in self._fallbacks(error))
+        found = self._at_its_own(error, failed) or self._fall_back(error)
+        if found is None and reserved and error.retryable:  # none of them could be asked
+            found = self._again(error, failed)
+        return None if found is None else self._counted(found)
 
-    def _at_its_own(self, error: PlatformError, failed: Target) -> Step | None:
+    def resume(self, hold: Hold) -> Step | Hold:
+        """Raises `hold.error` when there is nothing left to wait for."""
+        found = self._last_resort(again=True) or self._hold(hold.error)
+        if found is None:
+            raise self.last_word(hold.error)
+        return self._counted(found)
+
+    def last_word(self, error: PlatformError) -> PlatformError:
+        """`error` as the caller gets it: it tells when to come again, where all targets are shut out."""
+        seconds = self._candidates.back_in(self._now())
+        if seconds is None or error.retry_after is not None or not isinstance(error, UpstreamError):
+            return error
+        told = copy.copy(error)
+        told.retry_after = seconds
+        return told
+
+    def _counted(self, found: Step | Hold) -> Step | Hold:
+        self._attempts += isinstance(found, Step)
+        return found
+
+    def _at_its_own(self, error: PlatformError, failed: Target) -> Step | Hold | None:
         """A further try at one of the same model's targets, if that may help."""
         if isinstance(error, ContextLengthExceeded):
             larger = self._candidates.next_larger(failed, self._now())
@@ -95,13 +136,19 @@ class Plan:
         self._candidates.drop(failed)
         return self._next()
 
-    def instead(self, refusal: PlatformError) -> Step | None:
-        """Another target for one that had no place free: nothing was asked, so nothing is counted."""
+    def instead(self, refusal: PlatformError) -> Step | Hold | None:
+        """Another target for one that had no place free, or was shut out meanwhile: nothing was asked, so nothing
+        is counted.
+        """
         full = self._candidates.current
         self._call.considered.append(
             Considered(self._entry.name, full.integration, full.model, excluded=refusal.message)
         )
-        return self._next() or self._fall_back(refusal)
+        self._attempts -= 1
+        found: Step | Hold | None = self._next() or self._fall_back(refusal)
+        if found is None and isinstance(refusal, UpstreamUnavailable):
+            found = self._last_resort() or self._hold(refusal)
+        return None if found is None else self._counted(found)
 
     def hedge(self) -> Step | None:
         """A second target to ask beside the current one, which is silent; None when that would be too much, or
@@ -114,7 +161,7 @@ class Plan:
         self._attempts += 1
         return self._next()
 
-    def _again(self, error: PlatformError, failed: Target) -> Step | None:
+    def _again(self, error: PlatformError, failed: Target) -> Step | Hold | None:
         policy = self._entry.policy
         allowed = policy.retries_by_cause.get(_cause(error), policy.retries)
         reserved = sum(1 for _ in self._fallbacks(error))
@@ -122,19 +169,31 @@ class Plan:
             return None
         if isinstance(error, UpstreamAuthFailed):
             self._candidates.drop(failed)
-        step = self._next() or (None if reserved else self._last_resort()) or self._same_again()
-        if step is None or not self._entry.budget.spend():
+        found = self._another(error, bool(reserved))
+        if found is None or not (_cost_nothing(error) or self._entry.budget.spend()):
             return None
         self._own_retries += 1
-        return step
+        return found
+
+    def _another(self, error: PlatformError, reserved: bool) -> Step | Hold | None:
+        """While a fallback is there, nobody is asked who is shut out."""
+        if reserved:
+            return self._next() or self._same_again()
+        return self._next() or self._last_resort() or self._same_again() or self._hold(error)
 
     def _next(self) -> Step | None:
         target = self._candidates.next(self._now())
         return Step(self._entry, target) if target is not None else None
 
-    def _last_resort(self) -> Step | None:
-        target = self._candidates.last_resort(self._now())
+    def _last_resort(self, again: bool = False) -> Step | None:
+        target = self._candidates.last_resort(self._now(), again)
         return Step(self._entry, target, last=True) if target is not None else None
+
+    def _hold(self, error: PlatformError) -> Hold | None:
+        now = self._now()
+        self._hold_until = self._hold_until or now + LONGEST_PAUSE
+        hope = self._candidates.hope(now)
+        return Hold(self._entry, *hope, error) if hope is not None and now < self._hold_until else None
 
     def _same_again(self) -> Step | None:
         found = self._candidates.again(self._now(), LONGEST_PAUSE)
@@ -154,7 +213,7 @@ class Plan:
             target = candidates.next(self._now())
             if target is not None:
                 self._entry, self._candidates, self._own_retries = entry, candidates, 0
-                entry.budget.earn()
+                entry.budget.earn(self._now())
                 return Step(entry, target)
         return None
 
@@ -180,6 +239,11 @@ class Plan:
 
     def _of(self, entry: ModelEntry) -> Candidates:
         return Candidates(entry, self._call, self._now(), self._random)
+
+
+def _cost_nothing(error: PlatformError) -> bool:
+    """Whether no upstream had any work of it: nothing was sent."""
+    return isinstance(error, ConnectionRefused) and not error.sent
 
 
 def _is_the_targets(error: PlatformError) -> bool:

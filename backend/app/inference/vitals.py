@@ -8,8 +8,14 @@ from collections import OrderedDict
 
 import msgspec
 
-from app.domain.errors import PlatformError, UpstreamError, UpstreamRateLimited
-from app.inference.breaker import Breaker
+from app.domain.errors import (
+    ConnectionFailed,
+    ConnectionRefused,
+    PlatformError,
+    UpstreamError,
+    UpstreamRateLimited,
+)
+from app.inference.breaker import REFUSED, Breaker
 from app.inference.budget import Budget
 from app.inference.policy import RoutingPolicy
 from app.inference.slots import Slots
@@ -100,6 +106,7 @@ class Vitals:
 
     __slots__ = (
         "_doubted_until",
+        "_failed_at",
         "_failures",
         "_policy",
         "_rest_said",
@@ -123,6 +130,7 @@ class Vitals:
         self.slots = slots or Slots()
         self._policy = policy
         self._failures = 0
+        self._failed_at = 0.0
         self._doubted_until = 0.0
         self._resting_until = 0.0
         self._rest_said = False
@@ -152,6 +160,21 @@ class Vitals:
                 return Excluded(f"had its {limit} {unit} of a minute", seconds, rate=True)
         return None
 
+    def hope_in(self, now: float, rpm: int | None, tpm: int | None) -> float | None:
+        """Seconds that one who has nowhere else to go should wait for news of it; None when it should not."""
+        out = self.excluded(now, rpm, tpm, last=True)
+        if self.breaker.closed or (out is not None and out.rate):
+            return None
+        return self.breaker.hope_in(now)
+
+    def back_in(self, now: float, rpm: int | None, tpm: int | None) -> float | None:
+        """Seconds after which it is worth coming again; None when it may be asked now."""
+        out = self.excluded(now, rpm, tpm)
+        if out is None:
+            return None
+        sooner = self.excluded(now, rpm, tpm, last=True)
+        return min(out.seconds, REFUSED) if sooner is None else sooner.seconds
+
     def doubtful(self, now: float) -> bool:
         """Whether it has just failed. It may be asked, but others come first: for a second after one failure, for
         two after two in a row, and so on, so that an upstream that died costs few requests a second try.
@@ -176,16 +199,20 @@ class Vitals:
         probe: bool = False,
         tokens: int = 0,
         again: bool = False,
+        since: float = math.inf,
     ) -> bool:
         """The request is over. `error` is what ended it, None for a whole answer. `again`: the same call has
-        failed here before, so that one odd request is not taken for several failures. Whether the breaker opened.
+        failed here before, so that one odd request is not taken for several failures. `since`: when it was sent:
+        the good end of one sent before a failure says nothing of the time after, and the connections that break
+        when an upstream dies broke once. Whether the breaker opened.
         """
         self.in_flight -= 1
         if tokens:
             self.tokens.add(tokens, now)
         if error is None:
-            self._failures = 0
-            self._doubted_until = 0.0
+            if since >= self._failed_at:
+                self._failures = 0
+                self._doubted_until = 0.0
             self.breaker.succeeded(probe)
             return False
         if isinstance(error, UpstreamError) and not error.rotated:
@@ -193,10 +220,11 @@ class Vitals:
                 self._rest(min(error.retry_after, LONGEST_REST), now, said=True)
             elif isinstance(error, UpstreamRateLimited):
                 self._rest(self._policy.rate_limit_rest, now, said=False)
-        if _is_its_fault(error) and not (again and not probe):
+        known = again or (since < self._failed_at and isinstance(error, ConnectionFailed))
+        if _is_its_fault(error) and (probe or not known):
             self._failures = min(self._failures + 1, LONGEST_DOUBT)
-            self._doubted_until = now + self._failures
-            return self.breaker.failed(now, probe)
+            self._failed_at, self._doubted_until = now, now + self._failures
+            return self.breaker.failed(now, probe, isinstance(error, ConnectionRefused))
         self.breaker.told_nothing(probe)
         return False
 

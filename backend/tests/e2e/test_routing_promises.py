@@ -18,6 +18,8 @@ from tests.servers.raw_client import Reply, connection, read_reply, request_byte
 
 REQUESTS = 10_000
 LANES = 32
+LIFE = 250
+"""Requests after which the next upstream dies: a fifth of a second on a quick machine."""
 
 
 class Stage(NamedTuple):
@@ -116,34 +118,43 @@ async def test_the_breaker_opens_waits_probes_once_and_closes(tmp_path: Path) ->
         assert peer.asked == 5
         assert "p0/m failed too often and is left alone for 7 s" in platform.log()
         await becomes(lambda: asked(6), seconds=10)  # one probe, which fails
+        with_nobody_else = await chat(platform.port, "alone")  # it is probed early, and waited for
+        assert (with_nobody_else.status, peer.asked) == (502, 9)
+        replies = [with_nobody_else, await chat(platform.port, "alone")]  # but not for long
+        assert (replies[1].status, peer.asked) == (503, 9)
+        assert {reply.headers["retry-after"] for reply in replies} <= {"1", "2"}
         peer.behave = lambda: None
-        assert (await chat(platform.port, "alone")).status == 503  # it failed just now
-        await becomes(lambda: answers(platform.port, "alone"), seconds=5)  # with nobody else it is probed early
+        await becomes(lambda: answers(platform.port, "alone"), seconds=5)
         replies = await asyncio.gather(*(chat(platform.port, "m") for _ in range(50)))
         assert {reply.headers["x-llm-provider"] for reply in replies} == {"p0"}
 
 
 async def test_one_of_three_upstreams_dies_again_and_again(tmp_path: Path) -> None:
-    """At most one failure in 10,000 is seen. Each upstream dies in turn, and is back when the next one goes."""
+    """At most one failure in 10,000 is seen. Each upstream dies in turn, and is back when the next one goes. A
+    life is a number of requests, so that it is as hard on a slow machine as on a quick one.
+    """
     async with stage(tmp_path, 3, **FAILING) as (platform, peers):
-        deaths = 0
+        deaths, due = 0, asyncio.Semaphore(0)
 
         async def die_in_turn() -> None:
             nonlocal deaths
-            while True:
-                await asyncio.sleep(4.0)  # the life of an upstream, not a wait for something
+            while await due.acquire():
+                await peers[(deaths - 1) % 3].live()
                 await peers[deaths % 3].die()
-                if deaths:
-                    await peers[(deaths - 1) % 3].live()
                 deaths += 1
 
+        def count(begun: int) -> None:
+            if begun % LIFE == 0:
+                due.release()
+
+        await peers[2].die()  # so that it can be back when the first one goes
         dying = asyncio.create_task(die_in_turn())
-        replies = await ask_often(platform.port, "m", REQUESTS)
+        replies = await ask_often(platform.port, "m", REQUESTS, count)
         dying.cancel()
         await asyncio.gather(dying, return_exceptions=True)
-        assert deaths >= 1
+        assert deaths >= REQUESTS / LIFE - 1
         assert visible_failures(replies) <= 1
-        assert len(replies) >= REQUESTS
+        assert sum(peer.asked for peer in peers) <= 1.2 * REQUESTS + 3
         assert {reply.headers["x-llm-provider"] for reply in replies if reply.status == 200} == {"p0", "p1", "p2"}
 
 

@@ -99,6 +99,7 @@ class RawPeer:
         self.calls: list[Call] = []
         self.requests: list[Request] = []
         self.failures: list[Exception] = []
+        self.server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -125,6 +126,11 @@ class RawPeer:
             call.ended.set()
             call.writer.close()
 
+    def refuse(self) -> None:
+        """Whoever connects from now on; those who are there stay."""
+        assert self.server is not None
+        self.server.close()
+
     async def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
@@ -136,6 +142,7 @@ async def raw_peer(script: Script, *, tls: ssl.SSLContext | None = None) -> Asyn
     """Listens on a free port of 127.0.0.1. A failure inside a script fails the test at the end of the block."""
     peer = RawPeer(script, tls=tls is not None)
     server = await asyncio.start_server(peer.connected, "127.0.0.1", 0, ssl=tls)
+    peer.server = server
     peer.port = server.sockets[0].getsockname()[1]
     try:
         yield peer

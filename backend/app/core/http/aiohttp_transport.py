@@ -22,7 +22,7 @@ from app.core.http.coding import Inflater, inflater
 from app.core.http.tls import ClientTls
 from app.core.http.transport import MAX_BODY_BYTES, OutboundRequest, TransportSettings
 from app.core.http.upstream import Upstream, check_target
-from app.domain.errors import PlatformError
+from app.domain.errors import ConnectionRefused, PlatformError
 
 _READ_BUFFER = 32 * 1024
 """aiohttp stops reading when more than twice this waits."""
@@ -139,6 +139,9 @@ class AiohttpTransport:
             return await self._attempt(request, trip, fresh=True)
         except _Dropped as dropped:
             raise dropped.meaning from None
+        except ConnectionRefused as refused:
+            refused.sent = True
+            raise
 
     async def _attempt(self, request: OutboundRequest, trip: _Trip, *, fresh: bool) -> aiohttp.ClientResponse:
         body = request.body

@@ -1,9 +1,11 @@
 """What went wrong on the way to an upstream, in words that leak no address, no header and no library text."""
 
+import errno
+import re
 import socket
 import ssl
 
-from app.domain.errors import ProviderProtocolError, UpstreamTimeout, UpstreamUnavailable
+from app.domain.errors import ConnectionFailed, ConnectionRefused, ProviderProtocolError, UpstreamTimeout
 
 BROKE = "broke the connection."
 CLOSED_EARLY = "closed the connection before its answer was whole."
@@ -14,8 +16,8 @@ TRANSFER_CODING = "answered in a transfer coding that was not asked for."
 HEAD_TOO_LARGE = "sent a response head that is too large."
 
 
-def unavailable(name: str, what: str) -> UpstreamUnavailable:
-    return UpstreamUnavailable(f"'{name}' {what}", provider=name)
+def unavailable(name: str, what: str) -> ConnectionFailed:
+    return ConnectionFailed(f"'{name}' {what}", provider=name)
 
 
 def garbled(name: str, what: str) -> ProviderProtocolError:
@@ -31,8 +33,10 @@ def too_large(name: str, limit: int) -> ProviderProtocolError:
     return garbled(name, f"answered with more than {limit} bytes.")
 
 
-def broken(name: str, error: OSError) -> UpstreamUnavailable:
+def broken(name: str, error: OSError) -> ConnectionFailed:
     """The order matters: the TLS errors and gaierror are OSErrors too."""
+    if _refused(error):
+        return ConnectionRefused(f"'{name}' refused the connection.", provider=name)
     match error:
         case ssl.SSLCertVerificationError():
             what = "showed a TLS certificate that is not trusted."
@@ -40,8 +44,6 @@ def broken(name: str, error: OSError) -> UpstreamUnavailable:
             what = "could not agree on TLS."
         case socket.gaierror():
             what = "has a host name that was not found."
-        case ConnectionRefusedError():
-            what = "refused the connection."
         case ConnectionError():
             what = BROKE
         case _:
@@ -49,7 +51,13 @@ def broken(name: str, error: OSError) -> UpstreamUnavailable:
     return unavailable(name, what)
 
 
-def lost(name: str, error: Exception | None) -> UpstreamUnavailable:
+def _refused(error: OSError) -> bool:
+    """By each address of the host: where there are several, asyncio tells their errors in the words of one."""
+    codes = re.findall(r"\[Errno (\d+)\]", str(error))
+    return bool(codes) and {int(code) for code in codes} == {errno.ECONNREFUSED}
+
+
+def lost(name: str, error: Exception | None) -> ConnectionFailed:
     """The connection ended under a request: with `error`, or by an end of file."""
     if isinstance(error, OSError):
         return broken(name, error)

@@ -15,7 +15,7 @@ from app.core.http.h1_response import H1Response
 from app.core.http.tls import ClientTls
 from app.core.http.transport import OutboundRequest, TransportSettings
 from app.core.http.upstream import Upstream, check_target, field_lines
-from app.domain.errors import PlatformError
+from app.domain.errors import ConnectionRefused, PlatformError
 
 _READ_BUFFER = 64 * 1024
 _BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
@@ -45,14 +45,18 @@ class H1Transport:
     async def open(self, request: OutboundRequest) -> H1Response:
         head = self._head(request)
         patience = request.first_byte_timeout or self._first_byte_timeout
-        connection = self._pool.take()
-        if connection is not None:
-            response = await _exchange(connection, request, head, patience)
+        older = self._pool.take()
+        if older is not None:
+            response = await _exchange(older, request, head, patience)
             if response is not None:
                 return response
         loop = asyncio.get_running_loop()
         began = loop.time()
-        connection = await self._connect(loop, patience)
+        try:
+            connection = await self._connect(loop, patience)
+        except ConnectionRefused as refused:
+            refused.sent = older is not None
+            raise
         response = await _exchange(connection, request, head, patience, spent=loop.time() - began)
         if response is None:
             raise failures.lost(self.name, connection.death)

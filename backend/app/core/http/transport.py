@@ -5,7 +5,7 @@ Two clients stand behind it and pass the same contract tests: `h1` (our own on h
 of a stream (wire/), retries of a whole request (the router's attempt plan).
 
 No library error escapes. All of these carry `provider=name` and never a header, an address or the peer's text:
-    UpstreamUnavailable    no connection (refused, unknown name, TLS), or it broke
+    ConnectionFailed       no connection (unknown name, TLS), or it broke; ConnectionRefused: nobody listens
     UpstreamTimeout        connecting, the head or the next bytes took too long
     ProviderProtocolError  the answer is not HTTP, lies about its length, is too large or has an unknown coding
     InvalidRequest         a method, path or header that must not go on the wire (a line break, framing headers)
@@ -106,7 +106,7 @@ class Transport(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Closes every connection, also those in use. Safe twice; `open` afterwards is UpstreamUnavailable."""
+        """Closes every connection, also those in use. Safe twice; `open` afterwards is ConnectionFailed."""
         ...
 
 

@@ -10,6 +10,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from random import Random
 
+import msgspec
+
 from app.domain.errors import (
     PlatformError,
     RateLimited,
@@ -22,7 +24,7 @@ from app.domain.usage import Usage
 from app.inference.call import Attempt, Call
 from app.inference.catalog import LiveCatalog
 from app.inference.hedge import race
-from app.inference.planning import Plan, Step
+from app.inference.planning import Hold, Plan, Step
 from app.inference.policy import RoutingPolicy
 
 logger = logging.getLogger(__name__)
@@ -47,7 +49,7 @@ class WalkPlan:
     async def __call__(self, call: Call) -> EventStream:
         """Raises the last attempt's error when all failed, at once an error that is the caller's own."""
         plan = Plan(call, self._catalog.current, asyncio.get_running_loop().time, self._random)
-        step = plan.first()
+        step = await self._found(call, plan, plan.first())
         while True:
             attempt = self._at_once(call, step) or await self._admitted(call, plan, step)
             try:
@@ -58,15 +60,30 @@ class WalkPlan:
             except PlatformError as error:
                 failed = next((each for each in call.attempts if each.failure is error), attempt)
                 following = plan.after(error, failed.target)
-                if following is None or following.pause >= _left(call, following):
-                    raise
-                step = following
+                if following is None:
+                    raise plan.last_word(error) from error
+                step = await self._found(call, plan, following)
+                if step.pause >= _left(call, step):
+                    raise plan.last_word(error) from error
                 logger.info("call %s: %s; on to '%s'", call.id, error, step.target.integration)
             else:
                 call.at_end.insert(0, partial(self._over, attempt))  # whatever else may fail there
                 return stream
             if step.pause:
                 await asyncio.sleep(step.pause)
+
+    async def _found(self, call: Call, plan: Plan, step: Step | Hold) -> Step:
+        """A step that can be made, once there is one. Raises what the caller gets when there will be none."""
+        if isinstance(step, Step):
+            return step
+        time = asyncio.get_running_loop().time
+        began = time()
+        while isinstance(step, Hold):
+            if step.seconds >= _left(call, step):
+                raise plan.last_word(step.error)
+            await _news(step)
+            step = plan.resume(step)
+        return msgspec.structs.replace(step, held=time() - began)
 
     def _at_once(self, call: Call, step: Step) -> Attempt | None:
         """As `_admitted`, where nobody has to wait."""
@@ -77,18 +94,16 @@ class WalkPlan:
 
     async def _admitted(self, call: Call, plan: Plan, step: Step) -> Attempt:
         """An attempt whose target has a place for it, and is still to be asked then."""
-        following: Step | None = step
-        while following is not None:
-            step = following
+        while True:
             try:
                 waited = await self._place(call, step)
             except (RateLimited, UpstreamError) as refusal:
                 following = plan.instead(refusal)
                 if following is None:
                     raise
-                continue
-            return self._begun(call, step, waited)
-        raise AssertionError
+                step = await self._found(call, plan, following)
+            else:
+                return self._begun(call, step, waited)
 
     async def _place(self, call: Call, step: Step) -> float:
         target, vitals = step.target, step.target.vitals
@@ -104,9 +119,11 @@ class WalkPlan:
         return waited
 
     def _begun(self, call: Call, step: Step, waited: float = 0.0, *, hedge: bool = False) -> Attempt:
+        waited += step.held
         attempt = Attempt(call, step.target, step.entry.name, step.entry.policy, waited=waited, hedge=hedge)
         call.attempts.append(attempt)
-        attempt.probe = attempt.target.vitals.begin(asyncio.get_running_loop().time())
+        attempt.since = asyncio.get_running_loop().time()
+        attempt.probe = attempt.target.vitals.begin(attempt.since)
         attempt.began = time.perf_counter()
         return attempt
 
@@ -172,13 +189,29 @@ class WalkPlan:
             each.failure is not None and each is not attempt and each.target.vitals is vitals
             for each in attempt.call.attempts
         )
-        if vitals.ended(error, now, attempt.probe, tokens, again):
+        if vitals.ended(error, now, attempt.probe, tokens, again, attempt.since):
             target = f"{attempt.target.integration}/{attempt.target.model}"
             seconds = vitals.breaker.closed_in(now)
             logger.warning("%s failed too often and is left alone for %.0f s; last: %s", target, seconds, error)
 
 
-def _left(call: Call, step: Step) -> float:
+async def _news(hold: Hold) -> None:
+    """Until a probe of the targets is over, or it is time to look again."""
+    over = asyncio.Event()
+    watchers = [target.vitals.breaker.watchers for target in hold.targets]
+    for each in watchers:
+        each.add(over.set)
+    try:
+        async with asyncio.timeout(hold.seconds):
+            await over.wait()
+    except TimeoutError:
+        pass
+    finally:
+        for each in watchers:
+            each.discard(over.set)
+
+
+def _left(call: Call, step: Step | Hold) -> float:
     """Seconds that the call may still take."""
     left = step.entry.policy.timeouts.total - (time.perf_counter() - call.started)
     if call.deadline is not None:

@@ -8,8 +8,8 @@ from contextlib import ExitStack, aclosing
 import pytest
 
 from app.core.http import OutboundRequest
-from app.domain.errors import PlatformError, UpstreamTimeout, UpstreamUnavailable
-from tests.contract.transport.exchanges import CHUNKED, GET, gather, until_ended
+from app.domain.errors import ConnectionFailed, ConnectionRefused, PlatformError, UpstreamTimeout
+from tests.contract.transport.exchanges import CHUNKED, GET, fetch, gather, until_ended
 from tests.servers.raw_peer import Call, closed_port, raw_peer
 
 
@@ -18,15 +18,32 @@ async def silence(call: Call) -> None:
     await call.until_gone()
 
 
-async def test_refused(connect):
-    with pytest.raises(UpstreamUnavailable, match="'upstream' refused the connection") as caught:
-        await connect(f"http://127.0.0.1:{closed_port()}").open(GET)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])  # the latter may have two addresses
+async def test_refused(connect, host):
+    with pytest.raises(ConnectionRefused, match="'upstream' refused the connection") as caught:
+        await connect(f"http://{host}:{closed_port()}").open(GET)
     assert caught.value.provider == "upstream"
     assert caught.value.retryable
+    assert not caught.value.sent
+
+
+async def test_refused_once_an_older_connection_had_taken_the_request(connect):
+    async def script(call: Call) -> None:
+        await call.request()
+        await call.answer()
+        await call.request()
+        call.peer.refuse()
+
+    async with raw_peer(script) as peer:
+        transport = connect(peer.url)
+        await fetch(transport)
+        with pytest.raises(ConnectionRefused) as caught:
+            await fetch(transport)
+        assert caught.value.sent
 
 
 async def test_a_host_name_that_does_not_exist(connect):
-    with pytest.raises(UpstreamUnavailable, match="'upstream' has a host name that was not found"):
+    with pytest.raises(ConnectionFailed, match="'upstream' has a host name that was not found"):
         await connect("http://nowhere.invalid").open(GET)
 
 
@@ -198,7 +215,7 @@ async def test_a_reset_anywhere_is_unavailable(connect, sent):
     seen, received = asyncio.Event(), bytearray()
     async with raw_peer(script) as peer:
         transport = connect(peer.url)
-        with pytest.raises(UpstreamUnavailable) as caught:
+        with pytest.raises(ConnectionFailed) as caught:
             await fetch()
         assert caught.value.provider == "upstream"
         assert received == (b"hello" if b"hello" in sent else b"")
@@ -212,7 +229,7 @@ async def test_an_end_before_the_head_is_unavailable(connect, sent):
         await call.send(sent)
 
     async with raw_peer(script) as peer:
-        with pytest.raises(UpstreamUnavailable, match="closed the connection before its answer was whole"):
+        with pytest.raises(ConnectionFailed, match="closed the connection before its answer was whole"):
             await connect(peer.url).open(GET)
 
 
@@ -228,4 +245,4 @@ async def test_a_peer_that_resets_at_once(connect):
     async with raw_peer(script) as peer:
         with pytest.raises(PlatformError) as caught:
             await connect(peer.url).open(GET)
-        assert type(caught.value) is UpstreamUnavailable
+        assert type(caught.value) is ConnectionFailed

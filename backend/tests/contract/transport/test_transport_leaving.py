@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from app.core.http import OutboundRequest
-from app.domain.errors import PlatformError, UpstreamUnavailable
+from app.domain.errors import ConnectionFailed, PlatformError
 from tests.contract.transport.exchanges import CHUNKED, GET, POST, fetch, serve, until_ended
 from tests.servers.raw_peer import DEADLINE, Call, raw_peer
 
@@ -126,12 +126,12 @@ async def test_closing_the_transport_closes_what_is_idle_and_fails_what_is_in_us
         await transport.aclose()
         for index in range(3):
             await until_ended(peer.calls[index])
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await silent
         with pytest.raises(PlatformError):
             await streaming.read()
         await streaming.aclose()
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await transport.open(GET)
         await transport.aclose()
         assert len(peer.calls) == 3

@@ -5,7 +5,7 @@ from contextlib import aclosing
 
 import pytest
 
-from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError, UpstreamUnavailable
+from app.domain.errors import ConnectionFailed, PlatformError, ProviderProtocolError, UpstreamError
 from tests.contract.transport.exchanges import CHUNKED, GET, always, fetch, gather, once
 from tests.servers.raw_peer import Call, raw_peer
 
@@ -26,7 +26,7 @@ async def test_a_body_that_breaks_off_is_never_a_silent_end(connect, answer):
                 await gather(response, received)
         assert b"".join(received) == b"hello"
         assert caught.value.provider == "upstream"
-        assert type(caught.value) in (UpstreamUnavailable, ProviderProtocolError)
+        assert type(caught.value) in (ConnectionFailed, ProviderProtocolError)
         assert len(peer.calls) == 1
 
 

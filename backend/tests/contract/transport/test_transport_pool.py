@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from app.core.http import OutboundRequest
-from app.domain.errors import UpstreamUnavailable
+from app.domain.errors import ConnectionFailed
 from tests.contract.transport.exchanges import GET, POST, fetch, serve, until_ended
 from tests.servers.raw_peer import DEADLINE, Call, raw_peer
 
@@ -99,7 +99,7 @@ async def test_the_replacement_itself_is_not_replaced(connect):
     async with raw_peer(script) as peer:
         transport = connect(peer.url)
         await fetch(transport)
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await fetch(transport)
         assert len(peer.calls) == 2
 
@@ -139,7 +139,7 @@ async def test_after_a_single_byte_nothing_is_repeated(connect, request_, part):
     async with raw_peer(script) as peer:
         transport = connect(peer.url)
         await fetch(transport)
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await fetch(transport, request_)
         assert len(peer.requests) == 2
 
@@ -153,7 +153,7 @@ async def test_a_fresh_connection_is_never_retried(connect, request_, how):
             call.reset()
 
     async with raw_peer(script) as peer:
-        with pytest.raises(UpstreamUnavailable) as caught:
+        with pytest.raises(ConnectionFailed) as caught:
             await fetch(connect(peer.url), request_)
         assert caught.value.provider == "upstream"
         assert len(peer.requests) == 1

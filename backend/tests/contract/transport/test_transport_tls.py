@@ -6,7 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from app.core.http import OutboundRequest, TransportSettings, create_transport
-from app.domain.errors import UpstreamTimeout, UpstreamUnavailable
+from app.domain.errors import ConnectionFailed, UpstreamTimeout
 from tests.servers.certificates import Certificate
 from tests.servers.raw_peer import Call, raw_peer
 
@@ -63,7 +63,7 @@ async def test_chunks_arrive_one_by_one(connect, certificates):
 async def test_an_unknown_authority_or_a_wrong_name_is_refused(connect, certificates, shown, trusted):
     ca_file = str(certificates[trusted].file) if trusted else None
     async with raw_peer(echo, tls=certificates[shown].server()) as peer:
-        with pytest.raises(UpstreamUnavailable, match="a TLS certificate that is not trusted") as caught:
+        with pytest.raises(ConnectionFailed, match="a TLS certificate that is not trusted") as caught:
             await fetch(connect(peer.url, ca_file=ca_file))
         assert caught.value.provider == "upstream"
         assert peer.requests == []
@@ -84,7 +84,7 @@ async def test_a_client_certificate_is_shown(connect, certificates):
             client_key_file=str(client.key),
         )
         assert await fetch(known) == POST.body
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await fetch(connect(peer.url, ca_file=str(own.file)))
 
 
@@ -99,7 +99,7 @@ async def test_files_that_changed_count_from_the_next_connection_on(connect, cer
     cert, key = certificates["elsewhere"].copy(tmp_path)
     async with raw_peer(once, tls=own.server(trusted_client=client)) as peer:
         transport = connect(peer.url, ca_file=str(own.file), client_cert_file=str(cert), client_key_file=str(key))
-        with pytest.raises(UpstreamUnavailable):
+        with pytest.raises(ConnectionFailed):
             await fetch(transport)
         client.copy(tmp_path)
         assert await fetch(transport) == POST.body
@@ -131,7 +131,7 @@ async def test_a_peer_without_tls_is_refused(connect, certificates):
         await call.until_gone()
 
     async with raw_peer(script) as peer:
-        with pytest.raises(UpstreamUnavailable, match="could not agree on TLS"):
+        with pytest.raises(ConnectionFailed, match="could not agree on TLS"):
             await fetch(connect(peer.url.replace("http:", "https:")))
 
 

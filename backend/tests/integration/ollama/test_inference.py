@@ -11,6 +11,7 @@ from app.core.integration_framework import IntegrationConfig
 from app.domain.chat import Message, ResponseFormat, Sampling, TextPart, Tool
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import (
+    ConnectionFailed,
     ContextLengthExceeded,
     InvalidRequest,
     ModelNotFound,
@@ -229,7 +230,7 @@ async def test_an_answer_refused(
         (Fault(after=2, how="error"), UpstreamError, "A pod"),
         (Fault(after=2, how="end"), ProviderProtocolError, "A pod"),
         (Fault(after=2, how="garbage"), ProviderProtocolError, "A pod"),
-        (Fault(after=2, how="cut"), UpstreamUnavailable, None),
+        (Fault(after=2, how="cut"), ConnectionFailed, None),
         (Fault(after=0, how="end"), ProviderProtocolError, ""),
     ],
 )

@@ -5,15 +5,15 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from app.inference.breaker import Breaker
+from app.inference.breaker import EARLY, LONGEST_PROBE, REFUSED, SOON, Breaker
 from app.inference.policy import BreakerPolicy
 
 POLICY = BreakerPolicy(failures=5, cooldown=30.0, max_cooldown=300.0)
 
 
-def opened(now: float = 0.0) -> Breaker:
+def opened(now: float = 0.0, refused: bool = False) -> Breaker:
     breaker = Breaker(POLICY)
-    assert [breaker.failed(now, probe=False) for _ in range(5)] == [False] * 4 + [True]
+    assert [breaker.failed(now, probe=False, refused=refused) for _ in range(5)] == [False] * 4 + [True]
     return breaker
 
 
@@ -79,23 +79,60 @@ def test_requests_that_were_sent_before_it_opened_change_nothing() -> None:
     assert (breaker.state, breaker.closed_in(0.0)) == ("open", 30.0)
 
 
-def test_where_nobody_else_is_left_it_is_probed_early_and_by_all_who_come_at_once() -> None:
+def test_where_nobody_else_is_left_it_is_probed_early_by_one_and_waited_for_by_the_others() -> None:
     breaker = opened()
-    assert breaker.closed_in(0.9, last=True) == pytest.approx(0.1)
-    assert breaker.closed_in(1.0, last=True) == 0.0
+    assert breaker.closed_in(0.04, last=True) == breaker.hope_in(0.04) == pytest.approx(0.06)
+    assert breaker.closed_in(0.1, last=True) == 0.0
     assert breaker.closed_in(1.0) == 29.0
+    told: list[str] = []
+    breaker.watchers.add(lambda: told.append(breaker.state))
     assert breaker.begin(1.0)
-    assert breaker.closed_in(1.2, last=True) == 0.0
-    assert not breaker.begin(1.2)  # it comes along, and is no probe
-    assert breaker.closed_in(1.2) == breaker.closed_in(1.3, last=True) == 30.0
-    assert breaker.failed(1.4, probe=True)
-    assert breaker.closed_in(3.3, last=True) == pytest.approx(0.1)  # twice as long after the second opening
+    assert breaker.closed_in(1.2, last=True) > 0
+    assert breaker.hope_in(1.2) == pytest.approx(LONGEST_PROBE - 0.2)
+    assert breaker.hope_in(1.1 + LONGEST_PROBE) is None  # by then it is not worth it
+    assert not breaker.failed(1.4, probe=True)
+    assert breaker.closed_in(1.4) == pytest.approx(28.6)  # as before
+    assert breaker.closed_in(1.5, last=True) == pytest.approx(0.1)  # twice as long after the second failure
+    breaker.answered(breaker.begin(2.0))
+    assert told == ["open", "closed"]
+
+
+def test_what_has_failed_for_long_is_not_waited_for() -> None:
+    breaker, now = opened(), 0.0
+    while breaker.hope_in(now) is not None:
+        now += breaker.closed_in(now, last=True)
+        assert not breaker.failed(now, probe=breaker.begin(now))
+    assert SOON < breaker.closed_in(now, last=True) <= EARLY.maximum
+    assert now < 5
+
+
+def test_one_that_refuses_connections_is_soon_looked_at_again_and_never_shut_to_who_has_nobody_else() -> None:
+    breaker, now = opened(refused=True), 0.0
+    for opening in range(1, 40):
+        assert breaker.closed_in(now, last=True) == 0.0
+        assert breaker.hope_in(now) is None
+        assert breaker.closed_in(now) == min(opening, POLICY.cooldown)
+        now += breaker.closed_in(now)
+        assert breaker.failed(now, probe=breaker.begin(now), refused=True)
+
+
+def test_one_that_is_reached_again_and_errs_is_shut_like_any_other() -> None:
+    breaker = opened(refused=True)
+    assert breaker.failed(1.0, probe=breaker.begin(1.0), refused=True)
+    probe = breaker.begin(3.0)
+    assert not breaker.failed(3.0, probe=False)  # one that came along
+    assert breaker.closed_in(3.0, last=True) > 0  # the others wait now
+    assert breaker.failed(3.1, probe)
+    assert breaker.closed_in(3.1) == 30.0  # it was shut for another reason before
 
 
 def test_it_can_be_switched_off() -> None:
     breaker = Breaker(BreakerPolicy(failures=0))
     assert not any(breaker.failed(0.0, probe=False) for _ in range(100))
     assert breaker.closed_in(0.0) == 0.0
+
+
+SHUT = {"failed": (POLICY.cooldown, POLICY.max_cooldown), "refused": (REFUSED, POLICY.cooldown)}
 
 
 class Machine(RuleBasedStateMachine):
@@ -106,14 +143,13 @@ class Machine(RuleBasedStateMachine):
         self.breaker = Breaker(POLICY)
         self.now = 0.0
         self.under_way: list[bool] = []
-        self.in_a_row = 0
-        self.allowed_at = 0.0
+        self.open_until = 0.0
 
     @rule(seconds=st.floats(0, 400))
     def wait(self, seconds: float) -> None:
         self.now += seconds
 
-    @precondition(lambda self: self.breaker.closed_in(self.now) == 0)
+    @precondition(lambda self: self.breaker.closed_in(self.now, last=True) == 0)
     @rule()
     def begin(self) -> None:
         was_open = self.breaker.state == "open"
@@ -122,22 +158,24 @@ class Machine(RuleBasedStateMachine):
         self.under_way.append(probe)
 
     @precondition(lambda self: self.under_way)
-    @rule(which=st.integers(0, 10), how=st.sampled_from(["failed", "succeeded", "told_nothing"]))
+    @rule(which=st.integers(0, 10), how=st.sampled_from(["failed", "refused", "succeeded", "told_nothing"]))
     def end(self, which: int, how: str) -> None:
         probe = self.under_way.pop(which % len(self.under_way))
-        state = self.breaker.state
-        if how == "failed":
-            opened = self.breaker.failed(self.now, probe)
-            assert opened == (self.breaker.state == "open" and state != "open")
+        state, early = self.breaker.state, self.now < self.open_until
+        if how in {"failed", "refused"}:
+            opened = self.breaker.failed(self.now, probe, refused=how == "refused")
+            assert opened == (self.breaker.state == "open" and (state == "closed" or (probe and not early)))
             if opened:
                 seconds = round(self.breaker.closed_in(self.now), 6)  # floats lose a little on a late clock
-                assert POLICY.cooldown <= seconds <= POLICY.max_cooldown
+                shortest, longest = SHUT[how]
+                assert shortest <= seconds <= longest
+                self.open_until = self.now + self.breaker.closed_in(self.now)
         elif how == "succeeded":
             self.breaker.succeeded(probe)
         else:
             self.breaker.told_nothing(probe)
         if probe:
-            assert self.breaker.state == {"failed": "open", "succeeded": "closed", "told_nothing": "open"}[how]
+            assert self.breaker.state == ("closed" if how == "succeeded" else "open")
         elif state != "closed":
             assert self.breaker.state == state
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.errors import (
+    ConnectionRefused,
     ContentRefused,
     ContextLengthExceeded,
     DeadlineExceeded,
@@ -22,12 +23,14 @@ from app.domain.errors import (
     UpstreamTimeout,
     UpstreamUnavailable,
 )
-from app.inference.planning import Plan, Step
+from app.inference.planning import Hold, Plan, Step
 from app.inference.policy import MAX_ATTEMPTS, ModelPolicy
 from app.inference.vitals import Fleet, Vitals
 from tests.unit.inference.targets import call_for, model, provider, snapshot
 
 DOWN = UpstreamUnavailable("down")
+REFUSED, SENT = ConnectionRefused("nobody"), ConnectionRefused("nobody")
+SENT.sent = True
 LATE = UpstreamTimeout("late")
 BUSY = UpstreamRateLimited("busy")
 BAD_KEY = UpstreamAuthFailed("no")
@@ -59,14 +62,37 @@ def fleet_of(fleet: Fleet, integration: str) -> Vitals:
     return fleet.of(provider(integration), integration, "model")
 
 
+def shut(fleet: Fleet, integration: str, at: float, openings: int = 1) -> Vitals:
+    """It failed too often, `at` the last time, and so did its probes."""
+    vitals = fleet_of(fleet, integration)
+    for _ in range(4 + openings):
+        vitals.ended(DOWN, at, vitals.begin(at))
+    return vitals
+
+
 def walked(plan: Plan, errors: Sequence[PlatformError]) -> list[Step | None]:
-    """The steps of a call whose attempts fail with these."""
-    steps: list[Step | None] = [plan.first()]
+    """The steps of a call whose attempts fail with these, and that never waits."""
+    steps: list[Step | None] = [first(plan)]
     for error in errors:
         last = steps[-1]
         assert last is not None
-        steps.append(plan.after(error, last.target))
+        steps.append(step_of(plan.after(error, last.target)))
     return steps
+
+
+def first(plan: Plan) -> Step:
+    step = plan.first()
+    assert isinstance(step, Step)
+    return step
+
+
+def step_of(found: Step | Hold | None) -> Step | None:
+    assert not isinstance(found, Hold)
+    return found
+
+
+def asked(steps: Sequence[Step | Hold | None]) -> list[str]:
+    return [f"{step.target.integration}{' last' * step.last}" for step in map(step_of, steps) if step]
 
 
 @pytest.mark.parametrize(
@@ -121,12 +147,12 @@ def test_only_a_second_try_at_the_same_target_waits() -> None:
 def test_a_pause_that_was_asked_for_is_kept_or_the_caller_is_told() -> None:
     for seconds, kept in ((3.0, True), (30.0, False)):
         plan = plan_for("one")
-        target = plan.first().target
+        target = first(plan).target
         vitals = target.vitals
         vitals.begin(1000.0)
         error = UpstreamRateLimited("busy", retry_after=seconds)
         vitals.ended(error, 1000.0)
-        step = plan.after(error, target)
+        step = step_of(plan.after(error, target))
         assert (step is not None) == kept
         assert step is None or step.pause == seconds
 
@@ -134,14 +160,14 @@ def test_a_pause_that_was_asked_for_is_kept_or_the_caller_is_told() -> None:
 def test_a_target_that_has_no_place_free_is_not_an_attempt() -> None:
     plan = plan_for("three")
     full = RateLimited("full")
-    steps = [plan.first(), plan.instead(full), plan.instead(full), plan.instead(full)]
+    steps = [first(plan), *(step_of(plan.instead(full)) for _ in range(3))]
     assert [step.target.integration if step else None for step in steps] == ["a", "b", "c", None]
 
 
 def test_a_full_model_falls_back() -> None:
     plan = plan_for("safe")
     full = RateLimited("full")
-    steps = [plan.first(), plan.instead(full), plan.instead(full)]
+    steps = [first(plan), *(step_of(plan.instead(full)) for _ in range(2))]
     assert [step.target.integration if step else None for step in steps] == ["a", "b", "z"]
 
 
@@ -149,27 +175,73 @@ def test_a_full_model_falls_back() -> None:
 def test_a_model_whose_targets_are_all_out_falls_back_or_says_when_to_come_again(name: str) -> None:
     fleet = Fleet()
     for each in ("a", "b"):
-        for _ in range(5):
-            fleet_of(fleet, each).begin(999.5)
-            fleet_of(fleet, each).ended(DOWN, 999.5)
+        shut(fleet, each, at=999.5, openings=5)
     plan = plan_for(name, fleet)
     if name == "safe":
-        assert plan.first().target.integration == "z"
+        assert first(plan).target.integration == "z"
         return
     with pytest.raises(UpstreamUnavailable, match="'a' failed too often") as refused:
-        plan.first()
-    assert refused.value.retry_after == 29.5
+        first(plan)
+    assert refused.value.retry_after == pytest.approx(1.1)  # when it is asked again, were it by this caller alone
 
 
-def test_the_last_resort_is_a_target_that_failed_some_time_ago() -> None:
+def test_the_last_resort_is_the_target_that_failed_longest_ago() -> None:
     fleet = Fleet()
-    for each, at in (("a", 990.0), ("b", 995.0), ("c", 999.8)):
-        for _ in range(5):
-            fleet_of(fleet, each).begin(at)
-            fleet_of(fleet, each).ended(DOWN, at)
+    for each, at in (("a", 995.0), ("b", 990.0), ("c", 999.95)):
+        shut(fleet, each, at)
     plan = plan_for("three", fleet)
-    steps = walked(plan, [DOWN, DOWN])
-    assert [step and (step.target.integration, step.last) for step in steps] == [("a", True), ("b", True), None]
+    assert asked(walked(plan, [DOWN])) == ["b last", "a last"]
+
+
+def test_whose_probe_is_under_way_or_due_soon_is_waited_for() -> None:
+    fleet = Fleet()
+    probed, due = shut(fleet, "a", 990.0), shut(fleet, "b", 999.95)
+    probe = probed.begin(999.0)
+    plan = plan_for("two", fleet)
+    hold = plan.first()
+    assert isinstance(hold, Hold)
+    assert [target.vitals for target in hold.targets] == [probed, due]
+    assert hold.seconds == pytest.approx(0.05)
+    probed.answered(1.0, 1000.0, probe)
+    assert asked([plan.resume(hold)]) == ["a last"]
+
+
+def test_nobody_is_waited_for_who_has_been_silent_or_shut_for_long() -> None:
+    fleet = Fleet()
+    shut(fleet, "a", 980.0).begin(990.0)
+    shut(fleet, "b", 999.5, openings=5)
+    with pytest.raises(UpstreamUnavailable, match="'a' failed too often"):
+        first(plan_for("two", fleet))
+
+
+def test_a_wait_in_vain_ends_with_what_stood_in_the_way() -> None:
+    fleet = Fleet()
+    plan = plan_for("one", fleet)
+    target = first(plan)
+    shut(fleet, "a", 1000.0)
+    hold = plan.after(DOWN, target.target)
+    assert isinstance(hold, Hold)
+    shut(fleet, "a", 1000.0, openings=5)
+    with pytest.raises(UpstreamUnavailable, match="down") as refused:
+        plan.resume(hold)
+    assert refused.value.retry_after is not None
+
+
+def test_a_refused_connection_costs_the_budget_nothing_unless_the_request_was_sent() -> None:
+    for error, most in ((REFUSED, 20), (SENT, 3 + 20 * 0.2)):
+        catalog = snapshot(MODELS)
+        plans = [Plan(call_for("two"), catalog, lambda: 1000.0, Random(1)) for _ in range(20)]
+        steps = [plan.after(error, first(plan).target) for plan in plans]
+        assert sum(step is not None for step in steps) == most
+
+
+def test_without_a_fallback_that_can_be_asked_the_model_itself_is() -> None:
+    fleet = Fleet()
+    shut(fleet, "z", 1000.0)
+    for each in "abc":
+        shut(fleet, each, 995.0)
+    plan = plan_for("safe", fleet)
+    assert asked(walked(plan, [DOWN])) == ["a last", "b last"]
 
 
 def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked_for_want_of_others() -> None:
@@ -177,12 +249,12 @@ def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked
     resting = fleet_of(fleet, "a")
     resting.begin(1000.0)
     resting.ended(BUSY, 1000.0)
-    assert plan_for("two", fleet).first().target.integration == "b"
-    assert plan_for("one", fleet).first().target.integration == "a"
+    assert first(plan_for("two", fleet)).target.integration == "b"
+    assert first(plan_for("one", fleet)).target.integration == "a"
     resting.begin(1000.0)
     resting.ended(UpstreamRateLimited("busy", retry_after=60.0), 1000.0)
     with pytest.raises(UpstreamRateLimited) as refused:
-        plan_for("one", fleet).first()
+        first(plan_for("one", fleet))
     assert refused.value.retry_after == 60.0
 
 
@@ -199,14 +271,14 @@ def test_no_plan_goes_beyond_three_attempts_and_its_budget(name: str, calls: lis
     further: dict[str, int] = {}
     for errors in calls:
         plan = Plan(call_for(name), catalog, lambda: 1000.0, Random(1))
-        step, entered, attempts = plan.first(), set[str](), 0
+        step, entered, attempts = first(plan), set[str](), 0
         for error in [*errors, None]:
             attempts += 1
             entry = step.entry.name
             counted = requests if entry not in entered else further
             counted[entry] = counted.get(entry, 0) + 1
             entered.add(entry)
-            following = plan.after(error, step.target) if error is not None else None
+            following = step_of(plan.after(error, step.target)) if error is not None else None
             if following is None:
                 break
             if error is not None and error.rotated:

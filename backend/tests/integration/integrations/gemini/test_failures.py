@@ -9,6 +9,7 @@ import pytest
 
 from app.domain.chat import Message
 from app.domain.errors import (
+    ConnectionFailed,
     ContentRefused,
     ContextLengthExceeded,
     InvalidRequest,
@@ -108,7 +109,7 @@ async def test_an_answer_refused(
         (Fault(after=2, how="bare"), UpstreamUnavailable),
         (Fault(after=2, how="end"), UpstreamUnavailable),
         (Fault(after=2, how="garbage"), ProviderProtocolError),
-        (Fault(after=2, how="cut"), UpstreamUnavailable),
+        (Fault(after=2, how="cut"), ConnectionFailed),
         (Fault(after=0, how="end"), UpstreamUnavailable),
     ],
 )
