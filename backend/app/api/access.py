@@ -48,6 +48,8 @@ ROUTES: Mapping[str, Right | None] = {
     "POST /chat/completions": Right.ASK,
     "POST /completions": Right.ASK,
     "POST /embeddings": Right.ASK,
+    "POST /v1/rerank": Right.ASK,
+    "POST /rerank": Right.ASK,
     "POST /v1/messages": Right.ASK,
     "POST /v1/messages/count_tokens": Right.ASK,
     "POST /v1/responses": Right.ASK,

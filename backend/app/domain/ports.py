@@ -16,6 +16,7 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import FoundModel, ModelInfo, PullProgress, Resident
+from app.domain.rerank import RerankRequest
 from app.domain.responses import StoredResponse
 
 
@@ -65,6 +66,13 @@ class EmbeddingProvider(ModelSource, Protocol):
     """The stream holds one EmbeddingResult, or one whole Opaque."""
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream: ...
+
+
+@runtime_checkable
+class Reranker(ModelSource, Protocol):
+    """The stream holds one whole Opaque: all who rank speak one format."""
+
+    async def rerank(self, exchange: Exchange[RerankRequest]) -> EventStream: ...
 
 
 @runtime_checkable

@@ -21,7 +21,7 @@ from app.inference.policy import ModelPolicy
 from app.inference.vitals import Vitals
 
 AtEnd = Callable[[BaseException | None, Usage | None], None]
-Operation = Literal["chat", "text_completion", "embeddings"]
+Operation = Literal["chat", "text_completion", "embeddings", "rerank"]
 CacheControl = Literal["no-cache", "no-store"]
 CacheStatus = Literal["hit", "miss", "coalesced", "replayed"]
 

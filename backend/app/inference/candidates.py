@@ -17,7 +17,7 @@ from app.inference.needs import Misfit, misfit
 from app.inference.selection import Asking, Scored, ordered, set_back
 from app.inference.vitals import Excluded
 
-_PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input"}
+_PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input", "rerank": "documents"}
 _AWAY = Excluded("not available now", 5.0)
 _DRAINED = Excluded("has a weight of 0", 5.0, soft=True)
 

@@ -13,6 +13,7 @@ from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import PlatformError
 from app.domain.limits import Estimate
+from app.domain.rerank import RerankRequest
 from app.domain.token_estimate import BYTES_PER_TOKEN, estimate_tokens
 from app.domain.usage import Usage
 from app.inference.call import Call
@@ -44,7 +45,7 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     if b"base64" in encoded.body:
         with suppress(PlatformError):  # unreadable here; whoever is asked will say so
             prompt = _of(call.request, output_tokens).input_tokens
-    if call.operation == "embeddings":
+    if call.operation in ("embeddings", "rerank"):
         return Estimate(prompt, 0)
     wanted = _wanted(encoded.body)
     # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
@@ -74,8 +75,10 @@ def settled(expected: Estimate, error: BaseException | None, usage: Usage | None
     return None
 
 
-def _of(request: ChatRequest | CompletionRequest | EmbeddingRequest, output_tokens: int) -> Estimate:
-    if isinstance(request, EmbeddingRequest):
+def _of(
+    request: ChatRequest | CompletionRequest | EmbeddingRequest | RerankRequest, output_tokens: int
+) -> Estimate:
+    if isinstance(request, EmbeddingRequest | RerankRequest):
         return Estimate(sum(map(_text, request.inputs)), 0)
     sampling = request.sampling
     each, assumed = sampling.max_output_tokens or output_tokens, not sampling.max_output_tokens

@@ -9,9 +9,14 @@ from app.domain.exchange import Exchange
 from app.domain.tracing import Trace, new_span
 from app.inference.call import Attempt, Operation
 
-# The method of the port that serves an operation (ChatProvider, CompletionProvider, EmbeddingProvider).
+# The method of the port that serves an operation (ChatProvider, CompletionProvider, EmbeddingProvider, Reranker).
 # A look-up by name, because isinstance against a runtime protocol costs more than the rest of this stage.
-_METHODS: dict[Operation, str] = {"chat": "chat", "text_completion": "complete", "embeddings": "embed"}
+_METHODS: dict[Operation, str] = {
+    "chat": "chat",
+    "text_completion": "complete",
+    "embeddings": "embed",
+    "rerank": "rerank",
+}
 
 
 async def send(attempt: Attempt) -> EventStream:

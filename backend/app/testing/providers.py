@@ -12,7 +12,7 @@ Step = StreamEvent | BaseException | asyncio.Event
 
 
 class ScriptedProvider:
-    """Satisfies ChatProvider, CompletionProvider and EmbeddingProvider.
+    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider and Reranker.
 
     A script is a list of steps: an event is yielded, an exception is raised, an asyncio.Event is waited for. An
     exception as the very first step refuses the request before the stream begins. One script is used up a
@@ -41,6 +41,7 @@ class ScriptedProvider:
 
     complete = chat
     embed = chat
+    rerank = chat
 
 
 class _Played:

@@ -119,7 +119,7 @@ def _model_metrics(name: str, figures: ModelFigures) -> ModelMetrics:
 class GenerationRequest:
     id: strawberry.ID
     model: str
-    operation: str = strawberry.field(description="chat, text_completion or embeddings.")
+    operation: str = strawberry.field(description="chat, text_completion, embeddings or rerank.")
     status: str = strawberry.field(description="ok, cancelled, or an error's code in small letters.")
     provider: str | None = strawberry.field(description="The integration that was asked last.")
     front_end: str

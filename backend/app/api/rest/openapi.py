@@ -114,6 +114,20 @@ _RAW: dict[str, tuple[str, str, dict[str, Any]]] = {
             "dimensions": {"type": "integer"},
         },
     ),
+    "/v1/rerank": (
+        "Rank documents by a query",
+        "query",
+        {
+            "query": {"type": "string"},
+            "documents": {
+                "description": "Required. Texts, or objects with a `text`.",
+                "type": "array",
+                "items": {"type": ["string", "object"]},
+            },
+            "top_n": {"type": "integer"},
+            "return_documents": {"type": "boolean", "default": False},
+        },
+    ),
     "/v1/messages": (
         "Create a message",
         "messages",

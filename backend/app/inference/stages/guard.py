@@ -19,6 +19,7 @@ from app.domain.errors import ModelNotFound, PlatformError
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.ports import NearTokenCounter
+from app.domain.rerank import RerankRequest
 from app.domain.token_estimate import BYTES_PER_TOKEN, LONG_ESTIMATE, estimate_tokens, fewest_tokens
 from app.inference.call import Call, PromptSize, Target
 from app.inference.catalog import LiveCatalog
@@ -98,7 +99,7 @@ async def _count(call: Call, target: Target) -> int | None:
         return None
 
 
-def _size(request: ChatRequest | CompletionRequest | EmbeddingRequest) -> PromptSize:
+def _size(request: ChatRequest | CompletionRequest | EmbeddingRequest | RerankRequest) -> PromptSize:
     if isinstance(request, ChatRequest):
         return PromptSize(estimate_tokens(request), fewest_tokens(request))
     texts = request.prompts if isinstance(request, CompletionRequest) else request.inputs

@@ -16,8 +16,9 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import InvalidRequest
 from app.domain.events import EventStream
 from app.domain.exchange import HOPS_HEADER, Exchange
+from app.domain.rerank import RerankRequest
 from app.integrations.kit.answers import answer
-from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, QUIET, RESPONSES, Format
+from app.integrations.kit.openai_formats import CHAT, COMPLETIONS, EMBEDDINGS, QUIET, RERANK, RESPONSES, Format
 from app.integrations.kit.refused import add, drop
 from app.integrations.kit.upstream import Upstream
 from app.wire import call_ids
@@ -70,6 +71,9 @@ class OpenAICompatibleClient:
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
         return await self._send(exchange, EMBEDDINGS)
+
+    async def rerank(self, exchange: Exchange[RerankRequest]) -> EventStream:
+        return await self._send(exchange, RERANK)
 
     async def _send(self, exchange: Exchange[R], format: Format[R]) -> EventStream:
         """Returns on the head of a good answer. Raises what any other means, and what the transport raises."""

@@ -7,13 +7,14 @@ import msgspec
 
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
-from app.domain.events import StreamEvent
+from app.domain.events import Opaque, StreamEvent
 from app.domain.exchange import Exchange
+from app.domain.rerank import RerankRequest
 from app.domain.streams import explode
 from app.domain.usage import Usage
 from app.integrations.kit import openai_peek, openai_relay, responses_relay
 from app.integrations.kit.answers import AnswerFormat
-from app.wire import openai_embeddings
+from app.wire import openai_embeddings, rerank
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
 from app.wire.openai_chat.sampling import Profile
@@ -78,6 +79,14 @@ EMBEDDINGS: Format[EmbeddingRequest] = Format(
     path="/embeddings",
     encode=_encode_embedding,
     decode=lambda body, provider: (openai_embeddings.decode_response(body, provider),),
+)
+
+RERANK: Format[RerankRequest] = Format(
+    name=rerank.FORMAT,
+    path="/rerank",
+    encode=lambda exchange, _: rerank.encode(msgspec.structs.replace(exchange.request, model=exchange.model)),
+    decode=lambda body, _: (Opaque(rerank.FORMAT, body, whole=True),),
+    look=rerank.read_usage,
 )
 
 RESPONSES: Format[ChatRequest] = Format(

@@ -1,4 +1,4 @@
-"""The three hot endpoints of the OpenAI dialect, as data for InferenceEndpoint."""
+"""The four hot endpoints of the OpenAI dialect, as data for InferenceEndpoint."""
 
 from collections.abc import Callable
 from functools import partial
@@ -11,7 +11,7 @@ from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import InternalError
 from app.domain.events import EventStream
 from app.domain.streams import collect
-from app.wire import openai_embeddings
+from app.wire import openai_embeddings, rerank
 from app.wire.openai_chat import errors
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
@@ -33,7 +33,11 @@ async def _fold_embeddings(head: openai_embeddings.EmbeddingHead, stream: EventS
 
 
 def _no_stream(head: Any) -> StreamEncoder:
-    raise InternalError("Embeddings do not stream.")
+    raise InternalError("Neither embeddings nor rankings stream.")
+
+
+async def _no_fold(head: object, stream: EventStream) -> bytes:
+    raise InternalError("The answer held no ranking.")
 
 
 CHAT = Dialect(
@@ -69,8 +73,20 @@ EMBEDDINGS = Dialect(
     encoder=_no_stream,
     error=errors.encode,
 )
+RERANK = Dialect(
+    name=FRONT_END,
+    operation="rerank",
+    format=rerank.FORMAT,
+    peek=rerank.peek,
+    decode=rerank.decode,
+    splice=rerank.splice,
+    fold=_no_fold,
+    encoder=_no_stream,
+    error=errors.encode,
+)
 PATHS = {
     "/v1/chat/completions": CHAT,
     "/v1/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
+    "/v1/rerank": RERANK,
 }

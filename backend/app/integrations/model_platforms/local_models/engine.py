@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from typing import Literal
 from weakref import WeakSet
 
 from app.integrations.model_platforms.local_models.channel import Channel
 from app.integrations.model_platforms.local_models.runtime import Operation, Server
+
+Reading = Literal["embedding", "ranking"]
 
 
 class EngineClosed(Exception):
@@ -56,11 +59,11 @@ class Engine:
         self._start(partial(_generate, operation="chat", request=request, channel=channel), channel)
         return channel
 
-    async def embed(self, request: bytes) -> bytes:
+    async def read(self, mode: Reading, request: bytes) -> bytes:
         """Raises ValueError, RuntimeError; may answer {"error": …}. Cannot be stopped once begun."""
         await self._slots.acquire()
         answer: Future[bytes] = Future()
-        self._start(partial(_embed, request=request, answer=answer))
+        self._start(partial(_read, mode=mode, request=request, answer=answer))
         return await asyncio.wrap_future(answer)
 
     async def close(self) -> None:
@@ -107,11 +110,12 @@ def _generate(server: Server, operation: Operation, request: bytes, channel: Cha
         channel.end()
 
 
-def _embed(server: Server, request: bytes, answer: "Future[bytes]") -> None:
+def _read(server: Server, mode: Reading, request: bytes, answer: "Future[bytes]") -> None:
     # Nobody may be waiting any more: then the answer is for nobody.
     if not answer.set_running_or_notify_cancel():
         return
     try:
-        answer.set_result(server.handle_embeddings(request))
+        handle = server.handle_embeddings if mode == "embedding" else server.handle_rerank
+        answer.set_result(handle(request))
     except Exception as error:
         answer.set_exception(error.with_traceback(None))

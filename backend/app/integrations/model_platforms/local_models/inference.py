@@ -14,7 +14,7 @@ from app.domain.usage import Usage
 from app.integrations.kit.streams import ready
 from app.integrations.model_platforms.local_models import failures
 from app.integrations.model_platforms.local_models.answers import Answer, Decode, PassOn, Telling
-from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed
+from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed, Reading
 from app.integrations.model_platforms.local_models.frames import Frames
 from app.integrations.model_platforms.local_models.questions import (
     Question,
@@ -103,10 +103,10 @@ def embedding(exchange: Exchange[EmbeddingRequest], model: LocalModel) -> bytes:
     return embedding_body(fields, model)
 
 
-async def embedded(engine: Engine, body: bytes, source: Source) -> bytes:
+async def read(engine: Engine, mode: Reading, body: bytes, source: Source) -> bytes:
     """llama.cpp's answer. Raises PlatformError."""
     try:
-        return await engine.embed(body)
+        return await engine.read(mode, body)
     except EngineClosed:
         raise left(source) from None
     except Exception as error:

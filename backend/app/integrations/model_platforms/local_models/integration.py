@@ -23,8 +23,10 @@ from app.domain.errors import InvalidRequest, PlatformError, UpstreamError
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, ModelsChanged, Resident
-from app.integrations.model_platforms.local_models import counting, inference, runtime
+from app.domain.rerank import RerankRequest
+from app.integrations.model_platforms.local_models import counting, inference, ranking, runtime
 from app.integrations.model_platforms.local_models.answers import Telling
+from app.integrations.model_platforms.local_models.engine import Reading
 from app.integrations.model_platforms.local_models.inference import Source, answer
 from app.integrations.model_platforms.local_models.loading import EngineLoader
 from app.integrations.model_platforms.local_models.questions import Question
@@ -39,8 +41,8 @@ _log = logging.getLogger(__name__)
 
 
 class CustomModelsIntegration(BaseIntegration):
-    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider, TokenCounter, ModelLoader, ModelPinner and
-    ModelRemover.
+    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider, Reranker, TokenCounter, ModelLoader,
+    ModelPinner and ModelRemover.
     """
 
     settings_model = CustomModelsSettings
@@ -139,12 +141,12 @@ class CustomModelsIntegration(BaseIntegration):
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
         model = self._shelf.find(exchange.model, "embedding")
         body = inference.embedding(exchange, model)
-        tenant = await self._residency.enter(model, "embedding")
-        try:
-            body = await inference.embedded(tenant.engine, body, self._source(model))
-        finally:
-            tenant.leave()
-        return inference.vectors(exchange, body, self._source(model))
+        return inference.vectors(exchange, await self._read(model, "embedding", body), self._source(model))
+
+    async def rerank(self, exchange: Exchange[RerankRequest]) -> EventStream:
+        model = self._shelf.find(exchange.model, "rerank")
+        body = ranking.question(exchange.request, model)
+        return ranking.ranks(exchange, await self._read(model, "ranking", body), self._source(model))
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         """Loads the model. Raises what `chat` does, except that a prompt may be too long."""
@@ -159,7 +161,11 @@ class CustomModelsIntegration(BaseIntegration):
     async def load(self, model: str) -> None:
         """Raises ModelNotFound, UpstreamUnavailable, Overloaded."""
         found = self._shelf.find(model)
-        mode: runtime.Mode = "generation" if "completion" in found.capabilities else "embedding"
+        mode: runtime.Mode = "embedding"
+        if not found.header.pooling:
+            mode = "generation"
+        elif found.header.ranks:
+            mode = "ranking"
         (await self._residency.enter(found, mode)).leave()
 
     async def unload(self, model: str) -> None:
@@ -210,6 +216,13 @@ class CustomModelsIntegration(BaseIntegration):
         return await answer(
             tenant.engine, operation, question, telling, source=self._source(model), release=tenant.leave
         )
+
+    async def _read(self, model: LocalModel, mode: Reading, body: bytes) -> bytes:
+        tenant = await self._residency.enter(model, mode)
+        try:
+            return await inference.read(tenant.engine, mode, body, self._source(model))
+        finally:
+            tenant.leave()
 
     def _source(self, model: LocalModel) -> Source:
         return Source(provider=self.name, model=model.id, window=self._loader.window(model))

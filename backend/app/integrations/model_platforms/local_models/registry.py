@@ -41,6 +41,8 @@ class LocalModel(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def capabilities(self) -> frozenset[Capability]:
+        if self.header.ranks:
+            return frozenset({"rerank"})
         if self.header.pooling:
             return frozenset({"embedding"})
         found: set[Capability] = {"completion", "embedding", "json_schema"}
@@ -165,6 +167,4 @@ def _gguf_header(files: tuple[Path, ...]) -> GgufHeader:
         raise Rejected("it names no architecture")
     if header.kind != "model" or header.architecture == "clip":
         raise Rejected(f"it is no language model but a part of one ({header.kind}, {header.architecture})")
-    if header.ranks:
-        raise Rejected("it is made to rank texts, which is not offered")
     return header

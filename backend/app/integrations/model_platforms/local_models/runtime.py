@@ -27,7 +27,7 @@ from app.core.integration_framework import IntegrationConfigError
 from app.integrations.model_platforms.local_models.gguf_header import GgufError, read_header
 
 Operation = Literal["chat", "completion"]
-Mode = Literal["generation", "embedding"]
+Mode = Literal["generation", "embedding", "ranking"]
 
 # Called with each piece of an answer, in JSON; True ends the answer.
 Callback = Callable[[bytes], bool]
@@ -51,6 +51,8 @@ class Server(Protocol):
     def handle_completions(self, request: bytes, callback: Callback) -> None: ...
 
     def handle_embeddings(self, request: bytes) -> bytes: ...
+
+    def handle_rerank(self, request: bytes) -> bytes: ...
 
     def handle_metrics(self) -> str: ...
 
@@ -152,12 +154,14 @@ def _params(library: ModuleType, spec: ServerSpec, private: str) -> object:
     params.api_keys = [secrets.token_hex(32)]
     if sys.platform != "win32":
         params.hostnames = [os.path.join(private, "s.sock")]
-    if spec.mode == "embedding":
+    if spec.mode != "generation":
         params.embedding = True
         # A text is pooled within one step of work. With a cache per slot, texts of unlike length that share a step
         # are cut up, and their vectors come out wrong.
         params.n_batch = params.n_ubatch = spec.context
         params.kv_unified = True
-        if not spec.own_pooling:
+        if spec.mode == "ranking":
+            params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_RANK
+        elif not spec.own_pooling:
             params.pooling_type = library.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     return params

@@ -18,6 +18,7 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import UnsupportedFeature
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
+from app.domain.rerank import RerankRequest
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.openai_platform import OpenAIPlatform
 from app.integrations.kit.probe import Models, check
@@ -37,7 +38,7 @@ DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
 
 
 class OpenAICompatibleIntegration(OpenAIPlatform):
-    """Satisfies ChatProvider, CompletionProvider and EmbeddingProvider.
+    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider and Reranker.
 
     The vendor is the configuration's kind; for a kind that the catalogue lacks everything is set by hand. Any
     number of instances may run, each under a name of its own.
@@ -83,6 +84,11 @@ class OpenAICompatibleIntegration(OpenAIPlatform):
         if not self.vendor.embeddings:
             raise self._lacking("embeddings")
         return await self._started().embed(exchange)
+
+    async def rerank(self, exchange: Exchange[RerankRequest]) -> EventStream:
+        if not self.vendor.reranks:
+            raise self._lacking("reranking")
+        return await self._started().rerank(exchange)
 
     def _transport_settings(self) -> TransportSettings:
         settings = self.settings.transport()

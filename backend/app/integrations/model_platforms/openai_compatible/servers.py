@@ -5,7 +5,9 @@ from app.integrations.model_platforms.openai_compatible.vendor import Counting, 
 # What servers in general call the context length; for a vendor that is not in the catalogue.
 _ANY_CONTEXT = ("max_model_len", "context_window", "context_length", "max_context_length", "meta.n_ctx_train")
 
-GENERIC = Vendor(kind="openai_compatible", title="OpenAI-compatible server", context_fields=_ANY_CONTEXT)
+GENERIC = Vendor(
+    kind="openai_compatible", title="OpenAI-compatible server", context_fields=_ANY_CONTEXT, reranks=True
+)
 
 SERVERS = (
     # https://docs.vllm.ai/en/stable/usage/security/ (a key guards /v1 alone)
@@ -13,6 +15,7 @@ SERVERS = (
     Vendor(
         kind="vllm",
         title="vLLM",
+        reranks=True,
         health_path="/health",
         context_fields=("max_model_len",),
         counting=(
@@ -47,6 +50,7 @@ SERVERS = (
         kind="sglang",
         title="SGLang",
         base_url="http://localhost:30000",
+        reranks=True,
         health_path="/health",
         context_fields=("max_model_len",),
     ),
@@ -66,6 +70,7 @@ SERVERS = (
         kind="llamacpp",
         title="llama.cpp server",
         base_url="http://localhost:8080",
+        reranks=True,
         health_path="/health",
         facts_path="/props",
         pooled=False,
@@ -89,7 +94,7 @@ SERVERS = (
         ),
     ),
     # https://localai.io
-    Vendor(kind="localai", title="LocalAI", base_url="http://localhost:8080"),
+    Vendor(kind="localai", title="LocalAI", base_url="http://localhost:8080", reranks=True),
     # https://github.com/oobabooga/text-generation-webui/tree/main/docs
     Vendor(
         kind="text_generation_webui",

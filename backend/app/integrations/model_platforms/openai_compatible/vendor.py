@@ -52,10 +52,10 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     what it lists is what can be asked for. `refused`: fields that each of its models answers with an error; they
     are left out, or renamed, see kit.refused. `profile`: how a request is put that came in another format.
     `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from one that has a
-    part of it they are translated. `chat`: it has chat completions; if not, Responses is all it speaks. `pooled`:
-    an open connection that idles costs the server nothing. `counting`: ways of asking how many tokens a chat is,
-    the best first. `residence`: it loads and unloads models when asked. `prices`: where its list of models tells
-    what they cost. `defaults`: fields that a chat gets where it lacks them.
+    part of it they are translated. `reranks`: it has /rerank. `chat`: it has chat completions; if not, Responses
+    is all it speaks. `pooled`: an open connection that idles costs the server nothing. `counting`: ways of asking
+    how many tokens a chat is, the best first. `residence`: it loads and unloads models when asked. `prices`: where
+    its list of models tells what they cost. `defaults`: fields that a chat gets where it lacks them.
     """
 
     kind: str
@@ -76,6 +76,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     chat: bool = True
     completions: bool = True
     embeddings: bool = True
+    reranks: bool = False
     responses: bool = False
     counting: tuple[Counting, ...] = ()
     residence: Residence | None = None

@@ -103,7 +103,7 @@ async def test_closing_stops_all_and_frees_the_server(engine: Engine, server: En
 async def test_who_leaves_an_embedding_keeps_its_slot_until_it_is_done(
     engine: Engine, server: EndlessServer
 ) -> None:
-    asking = [asyncio.create_task(engine.embed(b"x")) for _ in range(2)]
+    asking = [asyncio.create_task(engine.read("embedding", b"x")) for _ in range(2)]
     await asyncio.sleep(0)
     asking[0].cancel()
     await asyncio.wait({asking[0]})
@@ -111,4 +111,4 @@ async def test_who_leaves_an_embedding_keeps_its_slot_until_it_is_done(
     server.allowed.set()
     assert await asking[1] == b"x"
     await engine.drained()
-    assert await engine.embed(b"y") == b"y"
+    assert await engine.read("embedding", b"y") == b"y"

@@ -113,11 +113,11 @@ def test_where_models_are_looked_for(tmp_path: Path) -> None:
     assert [each.name for each in candidates(root)] == ["a.gguf", "one/b.pt", deep]
 
 
-def test_what_only_ranks_texts_is_refused(tmp_path: Path) -> None:
+def test_what_only_reads_texts_does_not_write_any(tmp_path: Path) -> None:
     (tmp_path / "ranker.gguf").write_bytes(gguf([*PLAIN, entry("llama.pooling_type", 4)]))
     (tmp_path / "vectors.gguf").write_bytes(gguf([*PLAIN, entry("llama.pooling_type", 1)]))
     found = look(tmp_path)
-    assert found.rejected == {"ranker.gguf": "it is made to rank texts, which is not offered"}
+    assert found.models["ranker"].capabilities == {"rerank"}
     assert found.models["vectors"].capabilities == {"embedding"}
 
 
