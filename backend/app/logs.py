@@ -59,6 +59,7 @@ def configure_logging(level: str, format: Format = "auto") -> None:
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("uvicorn.error").setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("aiosqlite").setLevel(logging.INFO)  # below it tells what is stored, answers and all
     # These would write to standard error past the log, tracebacks and all.
     logging.captureWarnings(True)
     sys.excepthook = _told

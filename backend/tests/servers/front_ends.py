@@ -36,14 +36,25 @@ async def _graphql(whole: Whole, model: str, headers: Headers) -> None:
 
 
 async def _graphql_socket(whole: Whole, model: str, headers: Headers) -> None:
-    """The headers of the handshake; the operation itself has none."""
+    await _subscribe(whole, model, headers, {})
+
+
+async def _graphql_operation(whole: Whole, model: str, headers: Headers) -> None:
+    """What is not the key goes with the operation, which has no headers of its own."""
+    own = {name: value for name, value in headers.items() if name.lower() != "authorization"}
+    key = {name: value for name, value in headers.items() if name not in own}
+    await _subscribe(whole, model, key, own)
+
+
+async def _subscribe(whole: Whole, model: str, headers: Headers, extensions: Headers) -> None:
     document = "subscription($m: String!, $p: String!) { generate(model: $m, prompt: $p) { __typename } }"
     url = f"ws://127.0.0.1:{whole.port}/graphql"
     protocol = Subprotocol("graphql-transport-ws")
     async with connect(url, additional_headers=dict(headers), subprotocols=[protocol], proxy=None) as socket:
         await socket.send('{"type": "connection_init"}')
         await socket.recv()
-        subscribe = {"query": document, "variables": {"m": model, "p": SAID}}
+        variables = {"m": model, "p": SAID}
+        subscribe = {"query": document, "variables": variables, "extensions": dict(extensions)}
         await socket.send(json.dumps({"id": "1", "type": "subscribe", "payload": subscribe}))
         while json.loads(await socket.recv())["type"] not in {"complete", "error"}:
             pass
@@ -84,6 +95,7 @@ FRONT_ENDS: Mapping[str, Ask] = {
     "REST, Anthropic": _http("/v1/messages"),
     "GraphQL": _graphql,
     "GraphQL, socket": _graphql_socket,
+    "GraphQL, operation on a socket": _graphql_operation,
     "gRPC": _grpc,
     "WebSocket, handshake": _websocket,
     "WebSocket, frame": _websocket_frame,

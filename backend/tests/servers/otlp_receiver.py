@@ -39,7 +39,7 @@ class Told(msgspec.Struct, frozen=True):
 
 
 class OtlpReceiver:
-    """`status`: of the answers over HTTP. `hold`: waited for before each. `headers`: of each delivery over HTTP,
+    """`status`: of the answers over HTTP. `hold`: waited for before each. `headers`: of each delivery of spans,
     their names in lower case.
     """
 
@@ -98,6 +98,7 @@ class _Traces(trace_grpc.TraceServiceServicer):
         self._receiver = receiver
 
     async def Export(self, request: Any, context: Any) -> Any:  # noqa: N802
+        self._receiver.headers.append(dict(context.invocation_metadata()))
         self._receiver.take_spans(request)
         return trace_pb.ExportTraceServiceResponse()
 

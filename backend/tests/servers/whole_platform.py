@@ -37,6 +37,15 @@ class Whole(msgspec.Struct, eq=False):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    async def serves(self, name: str) -> None:
+        """Returns once that integration does."""
+        manager = self.platform.manager
+
+        async def there() -> bool:
+            return manager.serves(name)
+
+        await becomes(there, 20.0)
+
     @property
     def grpc_target(self) -> str:
         front_end = self.platform.manager.get_integration("grpc")

@@ -31,7 +31,8 @@ def kept() -> Iterator[None]:
     root.handlers[:], sys.excepthook, threading.excepthook = before
     logging.logThreads, logging.logProcesses, logging.logMultiprocessing = flags
     logging.captureWarnings(False)
-    logging.getLogger("uvicorn.error").setLevel(logging.NOTSET)
+    for name in ("uvicorn.error", "aiosqlite"):
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 def written(

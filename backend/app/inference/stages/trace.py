@@ -26,7 +26,9 @@ _DECODED = 65536
 _ID = re.compile(rb'"id"\s*:\s*"([!-~]{1,200}?)"')
 _MODEL = re.compile(rb'"model"\s*:\s*"([!-~]{1,200}?)"')
 _REASON = re.compile(rb'"(?:finish|stop)_reason"\s*:\s*"([a-z_]{1,40})"')
-_TEXTS = {name: re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % name) for name in (b"content", b"text", b"delta")}
+_TEXTS = {
+    name: re.compile(rb'"%s"\s*:\s*("(?:[^"\\]++|\\.)*+")' % name) for name in (b"content", b"text", b"delta")
+}
 _TEXT_FIELDS = {"openai_chat": b"content", "openai_responses": b"delta"}
 """By format; `text` in all others, and in whole answers of the second."""
 

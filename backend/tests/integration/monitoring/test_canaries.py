@@ -112,6 +112,7 @@ async def watched(
             folder = tmp_path_factory.mktemp("watched")
             async with whole_platform(folder, integrations=integrations, **sections) as whole:
                 keep_secret(whole.platform._loaded)
+                await whole.serves("opentelemetry")
                 yield Watched(whole, receiver, log)
     root.handlers[:], sys.excepthook = before[0], before[2]
     root.setLevel(before[1])
@@ -129,7 +130,9 @@ async def found_in(watched: Watched, *told: str | bytes) -> list[str]:
         trace = f"{last.get_span_context().trace_id:032x}"
     await watched.receiver.of(trace, 1)
     watched.whole.platform._request_log.flush()
+    metrics = (await get(watched.whole.port, "/metrics", KEY)).body
     places = {
+        "metrics": metrics.decode(),
         "the log": watched.log.getvalue(),
         "traces": b"".join(watched.receiver.raw).decode("latin-1"),
         "answers": "".join(each.decode("latin-1") if isinstance(each, bytes) else each for each in told),

@@ -26,6 +26,7 @@ async def traced(folder: Path, endpoint: str, **settings: Any) -> AsyncIterator[
     wanted = {"endpoint": endpoint, "timeout": 0.3, **settings}
     integrations = {"opentelemetry": {"settings": wanted, "health_check_interval": 0.05}}
     async with whole_platform(folder, key=None, integrations=integrations) as whole:
+        await whole.serves("opentelemetry")
         yield whole
 
 

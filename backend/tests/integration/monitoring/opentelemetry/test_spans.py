@@ -31,20 +31,19 @@ class Traced(msgspec.Struct):
     receiver: OtlpReceiver
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["http/protobuf", "grpc"])
-async def traced(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Traced]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def traced(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Traced]:
+    """Spans come over gRPC here; over HTTP in test_options.py."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_BSP_SCHEDULE_DELAY", "20")
         patch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
         async with otlp_receiver() as receiver:
-            endpoint = receiver.grpc if request.param == "grpc" else receiver.http
-            settings = {"endpoint": endpoint, "protocol": request.param, "headers": {"X-Key": "k"}}
+            settings = {"endpoint": receiver.grpc, "protocol": "grpc", "headers": {"X-Key": "k"}}
             folder = tmp_path_factory.mktemp("traced")
             sections = {"models": MODELS, "routing": {"breaker": {"failures": 0}}}
             integrations = {"opentelemetry": {"settings": settings}}
             async with whole_platform(folder, key=None, integrations=integrations, **sections) as whole:
+                await whole.serves("opentelemetry")
                 yield Traced(whole, receiver)
 
 
@@ -58,6 +57,7 @@ SERVER = {
     "REST, Anthropic": {"http.request.method": "POST", "http.route": "/v1/messages"},
     "GraphQL": {"http.request.method": "POST", "http.route": "/graphql"},
     "GraphQL, socket": {"http.route": "/graphql", "network.protocol.name": "websocket"},
+    "GraphQL, operation on a socket": {"http.route": "/graphql", "network.protocol.name": "websocket"},
     "gRPC": {
         "rpc.system.name": "grpc",
         "rpc.method": "llm_platform.v1.Inference/ChatUnary",
@@ -74,6 +74,7 @@ NAMES = {
     "REST, Anthropic": "POST /v1/messages",
     "GraphQL": "POST /graphql",
     "GraphQL, socket": "/graphql",
+    "GraphQL, operation on a socket": "/graphql",
     "gRPC": "llm_platform.v1.Inference/ChatUnary",
     "WebSocket, handshake": "/ws/chat",
     "WebSocket, frame": "/ws/chat",
@@ -133,6 +134,7 @@ async def test_what_is_common_to_all(traced: Traced) -> None:
     assert about["deployment.environment.name"] == "test"
     assert about["service.instance.id"]
     assert all(headers["x-key"] == "k" for headers in traced.receiver.headers)
+    assert traced.receiver.headers
 
 
 async def test_a_fallback_is_a_span_of_its_own(traced: Traced) -> None:
