@@ -142,6 +142,7 @@ class Explanation(msgspec.Struct):
     candidates: tuple[Candidate, ...] = ()
     attempts: tuple[Attempt, ...] = ()
     error: str | None = None
+    stopped: str | None = None
     cached: str | None = None
     charged: tuple[str, ...] = ()
     tokens: Tokens | None = None

@@ -49,6 +49,8 @@ def _facts(found: "Explanation") -> Iterator[tuple[str, str]]:
     if found.prompt is not None:
         yield "prompt", f"{found.prompt} tokens"
     yield "outcome", f"{found.outcome}: {found.error}" if found.error else found.outcome
+    if found.stopped:
+        yield "no further try", found.stopped
     if found.cached:
         yield "cache", found.cached
     yield "times", _times(found)

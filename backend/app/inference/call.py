@@ -97,7 +97,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     that it has. `charged`: the limits that it counted against, `standings`: what is left of them. `cache_status`
     where the model has a cache: "hit", a kept answer; "coalesced", another call's on its way; "miss", its own;
     "replayed", that of an earlier request with its Idempotency-Key. `known`: what it is to be told, where that is
-    known before anybody is asked.
+    known before anybody is asked. `stopped`: why it was not tried once more, where it failed.
     """
 
     id: str
@@ -124,6 +124,7 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     policy: ModelPolicy | None = None
     cache_status: CacheStatus | None = None
     known: Sequence[StreamEvent] | PlatformError | None = None
+    stopped: str | None = None
     charged: tuple[str, ...] = ()
     standings: Sequence[Standing] = ()
     _request: Any = None

@@ -69,9 +69,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     the order in which they were sent, the one that answered last. `prompt`: its length in tokens, where it was
     looked at because it might not fit.
 
-    `outcome`: ok, cancelled, or the kind of the error. `cached`: hit, coalesced or replayed, where no provider was
-    asked. `charged`: the limits that it counted against. `cost` in US dollars, null where no price is known.
-    `started_at` in Unix seconds.
+    `outcome`: ok, cancelled, or the kind of the error. `stopped`: why it was not tried once more, where it
+    failed. `cached`: hit, coalesced or replayed, where no provider was asked. `charged`: the limits that it
+    counted against. `cost` in US dollars, null where no price is known. `started_at` in Unix seconds.
     """
 
     id: str
@@ -91,6 +91,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     attempts: tuple[AttemptTold, ...]
     outcome: str
     error: str | None
+    stopped: str | None
     cached: str | None
     charged: tuple[str, ...]
     tokens: TokensTold | None
@@ -120,6 +121,7 @@ def explain(record: CallRecord, started_at: float) -> Explanation:
         attempts=tuple(_attempt(tried) for tried in record.tried),
         outcome=record.outcome,
         error=record.error,
+        stopped=record.stopped,
         cached=record.cached,
         charged=record.charged,
         tokens=None if record.usage is None else _tokens(record.usage),

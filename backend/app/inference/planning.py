@@ -40,6 +40,9 @@ BACKOFF = Backoff(base=0.1, factor=2.0, maximum=2.0)
 LONGEST_PAUSE = 5.0
 """Seconds that a call waits for a target that asked for a pause; a longer one is told to the caller instead."""
 
+NOBODY_LEFT = "No other target could be asked."
+NO_USE = "Another try would not have mended it."
+
 
 class Step(msgspec.Struct, frozen=True):
     """Ask `target`, in `pause` seconds. `entry` is the model that led there. `last`: though it is shut out.
@@ -94,19 +97,26 @@ class Plan:
     def after(self, error: PlatformError, failed: Target) -> Step | Hold | None:
         """Where to go on after `error` of `failed`; None when it is what the caller is to get."""
         if self._attempts >= MAX_ATTEMPTS:
+            self._call.stopped = f"A request causes {MAX_ATTEMPTS} upstream requests at most."
             return None
         if error.rotated:
             return self._counted(Step(self._entry, failed))
+        self._call.stopped = None
         reserved = any(True for _ in self._fallbacks(error))
         found = self._at_its_own(error, failed) or self._fall_back(error)
         if found is None and reserved and error.retryable:  # none of them could be asked
             found = self._again(error, failed)
-        return None if found is None else self._counted(found)
+        if found is None:
+            self._call.stopped = self._call.stopped or (NOBODY_LEFT if error.retryable else NO_USE)
+            return None
+        self._call.stopped = None
+        return self._counted(found)
 
     def resume(self, hold: Hold) -> Step | Hold:
         """Raises `hold.error` when there is nothing left to wait for."""
         found = self._last_resort(again=True) or self._hold(hold.error)
         if found is None:
+            self._call.stopped = NOBODY_LEFT
             raise self.last_word(hold.error)
         return self._counted(found)
 
@@ -165,12 +175,20 @@ class Plan:
         policy = self._entry.policy
         allowed = policy.retries_by_cause.get(_cause(error), policy.retries)
         reserved = sum(1 for _ in self._fallbacks(error))
+        if self._own_retries >= allowed:
+            self._call.stopped = f"'{self._entry.name}' has 'retries: {allowed}' for such a failure."
         if self._own_retries >= allowed or self._attempts + reserved >= MAX_ATTEMPTS:
             return None
         if isinstance(error, UpstreamAuthFailed):
             self._candidates.drop(failed)
         found = self._another(error, bool(reserved))
-        if found is None or not (_cost_nothing(error) or self._entry.budget.spend()):
+        if found is None:
+            return None
+        if not (_cost_nothing(error) or self._entry.budget.spend()):
+            share = self._entry.budget.share
+            self._call.stopped = (
+                f"The retry budget of '{self._entry.name}', {share:g} of its requests, was used up."
+            )
             return None
         self._own_retries += 1
         return found

@@ -55,6 +55,7 @@ class RequestExplanation:
     attempts: list[UpstreamAttempt]
     status: str
     error: str | None
+    stopped: str | None = strawberry.field(description="Why it was not tried once more, where it failed.")
     cached: str | None = strawberry.field(description="hit, coalesced or replayed, where no provider was asked.")
     charged: list[str] = strawberry.field(description="The limits that it counted against.")
     usage: TokenUsage | None
@@ -78,6 +79,7 @@ def explanation_of(told: Explanation) -> RequestExplanation:
         attempts=[_attempt(each) for each in told.attempts],
         status=told.outcome,
         error=told.error,
+        stopped=told.stopped,
         cached=told.cached,
         charged=list(told.charged),
         usage=None if told.tokens is None else _usage(told.tokens),

@@ -22,9 +22,10 @@ logger = logging.getLogger(__name__)
 
 
 class CallRecord(EndedCall, frozen=True, kw_only=True, gc=False):
-    """`policy`, `prompt`: as the call has them. `considered`: the targets that it might have gone to."""
+    """`policy`, `stopped`, `prompt`: as the call has them. `considered`: targets that it might have gone to."""
 
     policy: ModelPolicy | None = None
+    stopped: str | None = None
     prompt: PromptSize | None = None
     considered: tuple[Considered, ...] = ()
 
@@ -109,6 +110,7 @@ def _record(
         charged=call.charged,
         meant=call.meant,
         policy=call.policy,
+        stopped=call.stopped,
         prompt=call.prompt,
         considered=tuple(call.considered),
         trace=call.trace,

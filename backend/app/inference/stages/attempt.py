@@ -64,6 +64,7 @@ class WalkPlan:
                     raise plan.last_word(error) from error
                 step = await self._found(call, plan, following)
                 if step.pause >= _left(call, step):
+                    call.stopped = _whose_time(call, step)
                     raise plan.last_word(error) from error
                 logger.info("call %s: %s; on to '%s'", call.id, error, step.target.integration)
             else:
@@ -80,6 +81,7 @@ class WalkPlan:
         began = time()
         while isinstance(step, Hold):
             if step.seconds >= _left(call, step):
+                call.stopped = _whose_time(call, step)
                 raise plan.last_word(step.error)
             await _news(step)
             step = plan.resume(step)
@@ -217,3 +219,12 @@ def _left(call: Call, step: Step | Hold) -> float:
     if call.deadline is not None:
         left = min(left, call.deadline - asyncio.get_running_loop().time())
     return left
+
+
+def _whose_time(call: Call, step: Step | Hold) -> str:
+    """Which limit leaves too little for `step`."""
+    total = step.entry.policy.timeouts.total
+    left = total - (time.perf_counter() - call.started)
+    if call.deadline is not None and call.deadline - asyncio.get_running_loop().time() < left:
+        return "The caller's deadline would have passed."
+    return f"The limit of {total:g} s for the whole request would have passed."

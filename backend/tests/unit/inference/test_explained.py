@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from app.domain.errors import PlatformError, UpstreamUnavailable
+from app.domain.errors import InvalidRequest, PlatformError, UpstreamUnavailable
 from app.domain.events import Finished, Started, UsageReported
 from app.domain.exchange import Exchange
 from app.domain.prices import Price
@@ -17,7 +17,7 @@ from app.inference.call import Call
 from app.inference.catalog import LiveCatalog, Source
 from app.inference.explained import Explained
 from app.inference.explanation import Explanation
-from app.inference.policy import ModelPolicy, RoutingPolicy
+from app.inference.policy import BreakerPolicy, ModelPolicy, RoutingPolicy
 from app.inference.router import Router
 from app.inference.routes import Routing
 from app.inference.stages.account import Account
@@ -155,6 +155,43 @@ async def test_a_wait_in_line_and_a_line_that_was_too_long() -> None:
     assert told.candidates[0].target == "a/model"
     assert told.candidates[0].excluded is not None
     assert told.candidates[0].excluded.startswith("All 1 places for this model are taken")
+
+
+@pytest.mark.parametrize(
+    ("error", "policy", "routing", "call", "stopped"),
+    [
+        (
+            DOWN,
+            ModelPolicy(),
+            {"retry_budget": 0.1},
+            {},
+            "The retry budget of 'm', 0.1 of its requests, was used up.",
+        ),
+        (DOWN, ModelPolicy(), {}, {}, "A request causes 3 upstream requests at most."),
+        (DOWN, ModelPolicy(retries=1), {}, {}, "'m' has 'retries: 1' for such a failure."),
+        (DOWN, ModelPolicy(), {}, {"deadline": 0.0}, "The caller's deadline would have passed."),
+        (
+            DOWN,
+            ModelPolicy(),
+            {},
+            {"started": -1e6},
+            "The limit of 600 s for the whole request would have passed.",
+        ),
+        (UpstreamUnavailable("later", retry_after=9.0), ModelPolicy(), {}, {}, "No other target could be asked."),
+        (InvalidRequest("bad"), ModelPolicy(), {}, {}, "Another try would not have mended it."),
+    ],
+)
+async def test_why_it_was_not_tried_once_more(
+    error: PlatformError, policy: ModelPolicy, routing: dict[str, Any], call: dict[str, Any], stopped: str
+) -> None:
+    no_breaker = RoutingPolicy(breaker=BreakerPolicy(failures=0), **routing)
+    a = ScriptedProvider([error], name="a")
+    platform = Platform(a, models={"m": model("a", policy=policy)}, policy=no_breaker)
+    budget = platform.catalog.current.entry("m").budget
+    while "budget" in stopped and budget.spend():
+        pass
+    told = await platform.told(call_for(**call))
+    assert told.stopped == stopped
 
 
 async def test_the_last_ones_are_kept_and_of_one_id_the_latest() -> None:
