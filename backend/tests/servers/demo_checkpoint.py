@@ -3,6 +3,7 @@
 import json
 import struct
 import zipfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ _HEADS = {"attn_q": 4, "attn_k": 2}
 def write_description(folder: Path) -> None:
     """All but the weights: config.json, tokenizer.json, tokenizer_config.json."""
     folder.mkdir(parents=True, exist_ok=True)
+    for name, told in _description().items():
+        (folder / f"{name}.json").write_text(told, encoding="utf-8")
+
+
+@cache
+def _description() -> dict[str, str]:
     read = {key: field.contents for key, field in gguf.GGUFReader(DEMO_PATH).fields.items()}
     tokens, merges = read["tokenizer.ggml.tokens"](), read["tokenizer.ggml.merges"]()
     special = [number for number, kind in enumerate(read["tokenizer.ggml.token_type"]()) if kind == 3]
@@ -60,10 +67,11 @@ def write_description(folder: Path) -> None:
         "eos_token": {"content": tokens[2]},
         "add_bos_token": False,
     }
-    for name, told in (("config", config), ("tokenizer", tokenizer), ("tokenizer_config", settings)):
-        (folder / f"{name}.json").write_text(json.dumps(told), encoding="utf-8")
+    told = {"config": config, "tokenizer": tokenizer, "tokenizer_config": settings}
+    return {name: json.dumps(each) for name, each in told.items()}
 
 
+@cache
 def weights() -> Weights:
     found = {}
     for tensor in gguf.GGUFReader(DEMO_PATH).tensors:

@@ -36,6 +36,8 @@ class _Line(msgspec.Struct, frozen=True):
 class Conversions:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # One at a time: it takes a core and most of what the disk can do.
+        self._turn = asyncio.Semaphore(1)
 
     def target(self, checkpoint: Checkpoint) -> Path:
         return self._folder / f"{checkpoint.digest}.gguf"
@@ -47,6 +49,11 @@ class Conversions:
         target = self.target(checkpoint)
         if await asyncio.to_thread(target.exists):
             return target
+        async with self._turn:
+            await self._convert(model, checkpoint, arrival, target)
+        return target
+
+    async def _convert(self, model: LocalModel, checkpoint: Checkpoint, arrival: Arrival, target: Path) -> None:
         arrival.told("converting", 0.0)
         await asyncio.to_thread(self._prepare, model)
         process = await self._start(model, checkpoint, target)
@@ -57,7 +64,6 @@ class Conversions:
                 process.kill()
             await process.wait()
             await asyncio.to_thread(self.tidy)
-        return target
 
     def tidy(self) -> None:
         """Remove what was left unfinished. Blocks."""

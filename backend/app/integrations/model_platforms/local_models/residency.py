@@ -166,7 +166,8 @@ class Residency:
 
     def _give_up(self, key: Key) -> None:
         self._arrivals[key].stopped = True
-        self._loads[key].cancel()
+        if self._arrivals[key].begun:  # a task that never ran would tell those who wait that they were cancelled
+            self._loads[key].cancel()
 
     async def _awaited(self, key: Key, model: LocalModel) -> Tenant:
         self._expected[key] += 1
@@ -177,7 +178,8 @@ class Residency:
             self._moved.set()
 
     def _loading(self, key: Key, model: LocalModel) -> "asyncio.Task[Tenant]":
-        self._refuse_closed(model)
+        if self._closed:
+            raise self._setbacks.unavailable(model, "the platform is stopping", 1.0)
         task = self._loads.get(key)
         if task is None:
             self._setbacks.refuse(key, model)
@@ -198,6 +200,7 @@ class Residency:
     async def _bring_in(self, key: Key, arrival: Arrival) -> Tenant:
         model, started = arrival.model, self._clock.monotonic()
         try:
+            arrival.told("waiting", 0.0)
             await self._loader.look()
             self._room.check(model)
             path = await self._loader.prepare(model, arrival)
@@ -207,7 +210,8 @@ class Residency:
                 await self._make_room(key, need)
                 started = self._clock.monotonic()
                 engine = await self._loader.open(model, key[1], path, arrival)
-                tenant = Tenant(model, engine, self._clock, need=need, location=self._loader.location)
+                where = self._loader.location
+                tenant = Tenant(model, engine, self._clock, need=need, location=where, unused=self._moved.set)
                 return self._moved_in(key, tenant, started)
         except (LoadFailed, OSError) as error:
             reason = error.strerror or "it cannot be read" if isinstance(error, OSError) else str(error)
@@ -232,22 +236,25 @@ class Residency:
         end = self._clock.monotonic() + self._room.patience
         while not self._room.has(need, self._tenants.values()):
             self._moved.clear()
-            staying = [tenant for key, tenant in self._tenants.items() if key not in self._departures]
-            if not self._room.has(need, staying):
-                self._send_away(newcomer)
+            remaining = [one for key, one in self._tenants.items() if one.users or key not in self._departures]
+            if not self._room.has(need, remaining):
+                self._send_away(newcomer, need)
             await self._wait_for_move(newcomer, end - self._clock.monotonic())
 
-    def _send_away(self, newcomer: Key) -> None:
-        """Who was unused for the longest, else who was last asked for the longest ago."""
+    def _send_away(self, newcomer: Key, need: int) -> None:
+        """Who was unused for the longest; else, unless enough will go already, who was asked the longest ago."""
+        staying = {key: tenant for key, tenant in self._tenants.items() if key not in self._departures}
         movable = [
             (tenant.users > 0, tenant.last_used, key)
-            for key, tenant in self._tenants.items()
-            if key not in self._departures and key[0] not in self._pinned and not self._expected[key]
+            for key, tenant in staying.items()
+            if key[0] not in self._pinned and not self._expected[key]
         ]
+        at_work, _, key = min(movable, default=(True, 0.0, newcomer))
+        if at_work and self._room.has(need, staying.values()):
+            return
         if movable:
-            _, _, key = min(movable)
             self._depart(key, self._tenants[key])
-        elif not self._departures and not any(self._expected[key] for key in self._tenants):
+        elif not self._departures and not any(self._expected[key] for key in staying):
             raise no_room(newcomer, self._tenants, "all are pinned")
 
     async def _wait_for_move(self, newcomer: Key, seconds: float) -> None:
@@ -260,10 +267,6 @@ class Residency:
             moved.cancel()
         if not moved.done():
             raise no_room(newcomer, self._tenants, "all are at work")
-
-    def _refuse_closed(self, model: LocalModel) -> None:
-        if self._closed:
-            raise self._setbacks.unavailable(model, "the platform is stopping", 1.0)
 
     async def _watch(self, key: Key, tenant: Tenant) -> None:
         while True:

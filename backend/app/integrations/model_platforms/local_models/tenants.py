@@ -1,6 +1,7 @@
 """One model in memory, and one on its way there."""
 
 import asyncio
+from collections.abc import Callable
 
 from app.core.clock import Clock
 from app.domain.models import Resident
@@ -11,10 +12,19 @@ from app.integrations.model_platforms.local_models.runtime import Mode
 
 class Tenant:
     """A model in memory, which takes `need` bytes there. `users`: answers under way, and those that wait for a
-    slot.
+    slot. `unused` is told when there are none any more.
     """
 
-    def __init__(self, model: LocalModel, engine: Engine, clock: Clock, *, need: int, location: str) -> None:
+    def __init__(
+        self,
+        model: LocalModel,
+        engine: Engine,
+        clock: Clock,
+        *,
+        need: int,
+        location: str,
+        unused: Callable[[], object],
+    ) -> None:
         self.model = model
         self.engine = engine
         self.need = need
@@ -24,11 +34,13 @@ class Tenant:
         self.since = self.last_used = clock.monotonic()
         self.watch: asyncio.Task[None] | None = None
         self._clock = clock
+        self._told_unused = unused
         self._unused = asyncio.Event()
         self._unused.set()
 
     def enter(self) -> None:
         self.users += 1
+        self.last_used = self._clock.monotonic()
         self._unused.clear()
 
     def leave(self) -> None:
@@ -36,6 +48,7 @@ class Tenant:
         self.last_used = self._clock.monotonic()
         if not self.users:
             self._unused.set()
+            self._told_unused()
 
     def resident(self, mode: Mode, *, leaving: bool, pinned: bool, idle_seconds: float) -> Resident:
         unused = 0.0 if self.users else self._clock.monotonic() - self.last_used
@@ -74,12 +87,12 @@ class Arrival:
         self.model = model
         self.stage = "waiting"
         self.fraction = 0.0
-        self.began = clock.now()
-        self.stopped = False
+        self.since = clock.now()
+        self.begun = self.stopped = False
 
     def told(self, stage: str, fraction: float) -> None:
         """Called by whoever does it, in any thread. Raises GivenUp, which ends the work."""
-        self.stage, self.fraction = stage, fraction
+        self.stage, self.fraction, self.begun = stage, fraction, True
         if self.stopped:
             raise GivenUp
 
@@ -88,7 +101,7 @@ class Arrival:
             model=self.model.id,
             status="loading",
             mode=mode,
-            since=self.began,
+            since=self.since,
             stage=self.stage,
             fraction=round(self.fraction, 3),
             pinned=pinned,

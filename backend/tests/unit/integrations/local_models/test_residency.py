@@ -169,13 +169,35 @@ async def test_a_newcomer_waits_until_somebody_has_done(house: House) -> None:
     again = asyncio.create_task(house.use(A))
     await house.clock.settle()
     assert not newcomer.done()
-    at_work[1].leave()
-    await house.clock.settle()
-    assert not newcomer.done()
+    assert not again.done()
     at_work[0].leave()
-    await asyncio.gather(newcomer, again)
-    assert [engine.closed for engine in house.engines] == [1, 1, 0, 0]
+    await newcomer
+    assert [engine.closed for engine in house.engines] == [1, 0, 0]
+    await again
+    assert [engine.closed for engine in house.engines] == [1, 0, 1, 0]
+    at_work[1].leave()
     assert house.most_in_memory == 2
+
+
+async def test_whoever_is_unused_first_makes_room(house: House) -> None:
+    """Also after another one was told to leave that is at work for long."""
+    at_work = [await house.residency.enter(one, "generation") for one in (A, B)]
+    newcomer = asyncio.create_task(house.use(C))
+    await house.clock.settle()
+    at_work[1].leave()
+    await newcomer
+    assert [engine.closed for engine in house.engines] == [0, 1, 0]
+    at_work[0].leave()
+
+
+async def test_a_load_that_is_given_up_before_it_began_is_told_as_any_other(house: House) -> None:
+    waiting = asyncio.ensure_future(house.use(A))
+    await asyncio.sleep(0)
+    assert house.residency.loading() == {"a"}
+    house.residency.dismiss("a")
+    with pytest.raises(UpstreamUnavailable, match="its loading was stopped"):
+        await waiting
+    assert house.engines == []
 
 
 async def test_a_newcomer_does_not_wait_for_ever(house: House) -> None:
