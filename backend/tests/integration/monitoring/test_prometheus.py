@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from app.domain.models import ModelLoaded, ModelLoadFailed, ModelUnloaded
-from tests.servers.asking import chat
+from tests.servers.asking import chat, status_of
 from tests.servers.raw_client import Reply, get, post
 from tests.servers.scraped import Scraped
 from tests.servers.whole_platform import MASTER, Whole, whole_platform
@@ -207,3 +207,24 @@ async def test_a_defect_in_counting_costs_no_request(
         monkeypatch.setattr("app.integrations.monitoring.prometheus.calls.CallMeter.count", defect)
         assert (await chat(whole.port, "echo")).status == 200
         assert "on demand" in caplog.text
+
+
+async def test_metrics_that_can_t_be_kept_are_missing_and_nothing_else_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R12."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("app.integrations.monitoring.prometheus.integration.Shelf", full)
+    async with whole_platform(tmp_path, key=None) as whole:
+        assert (await status_of(whole.port, "prometheus"))["state"] == "failed"
+        assert (await metrics(whole, None)).status == 404
+        assert (await chat(whole.port, "echo")).status == 200
+
+
+async def test_litellm_s_address_leads_to_them(tmp_path: Path) -> None:
+    async with whole_platform(tmp_path, key=None) as whole:
+        reply = await get(whole.port, "/metrics/")
+        assert (reply.status, reply.headers["location"].partition("//")[2].partition("/")[2]) == (307, "metrics")
