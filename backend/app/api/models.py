@@ -79,7 +79,10 @@ def store_of(context: ApiContext, name: str, port: type[Store]) -> tuple[Store, 
         for store in able:
             if _kind(context, store) == SCHEMES[scheme]:
                 return store, rest
-        raise InvalidRequest(f"'{SCHEMES[scheme]}', which fetches '{scheme}:', is not serving.", param="model")
+        raise InvalidRequest(
+            f"'{SCHEMES[scheme]}', which fetches '{scheme}:', is not serving. GET /integrations/status tells why.",
+            param="model",
+        )
     try:
         return owner(context, name, port)
     except ModelNotFound:

@@ -238,9 +238,10 @@ class Jobs:
                 await self._look(folder)
 
     async def _look(self, folder: JobFolder) -> None:
-        for job, hold in await asyncio.to_thread(folder.take_over):
+        left, cancelled = await asyncio.to_thread(lambda: (folder.take_over(), folder.asked_to_cancel()))
+        for job, hold in left:
             self._take_over(job, hold)
-        for id in await asyncio.to_thread(folder.asked_to_cancel):
+        for id in cancelled:
             if (run := self._runs.get(id)) is not None and run.task is not None:
                 run.task.cancel()
 

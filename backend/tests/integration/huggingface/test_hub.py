@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from app.core.integration_framework import IntegrationConfig
+from app.core.integration_framework import HealthReport, HealthStatus, IntegrationConfig
 from app.domain.errors import (
     Conflict,
     InvalidRequest,
@@ -314,6 +314,31 @@ async def test_a_disk_that_fills_up_on_the_way(
     await pulled(made(), "org/tiny")
     assert visible(folder) == {"tiny-Q4_K_M.gguf": MEGABYTE}
     assert hub.fetched("tiny-Q4_K_M.gguf")[1].startswith("bytes=")
+
+
+async def test_a_commit_that_is_gone_is_decided_on_anew(made: Made, hub: HubFake, folder: Path) -> None:
+    hub.faults["tiny-Q4_K_M.gguf"] = fault = Fault(after=1 << 19, hold=asyncio.Event())
+    pulling = asyncio.create_task(pulled(made(), "org/tiny"))
+    async with asyncio.timeout(30):
+        await fault.held.wait()
+    pulling.cancel()
+    await asyncio.wait({pulling})
+    hub.faults.clear()
+    hub.change("org/tiny", **{"tiny-Q4_K_M__gguf": content("new", 1 << 20)})
+    hub.history = {key: files for key, files in hub.history.items() if key[1] == hub.repos["org/tiny"].commit}
+    integration = made()
+    with pytest.raises(ModelNotFound):
+        await pulled(integration, "org/tiny")
+    await pulled(integration, "org/tiny")
+    assert visible(folder) == {"tiny-Q4_K_M.gguf": content("new", 1 << 20)}
+
+
+async def test_a_token_need_not_mean_inference(made: Made, hub: HubFake, folder: Path) -> None:
+    integration = made(api_key=TOKEN, base_url="http://127.0.0.1:1", inference=False)
+    await integration.initialize()
+    assert integration.accepts_unlisted is False
+    assert await integration.health_check() == HealthReport(HealthStatus.HEALTHY, details={"infers": False})
+    await integration.shutdown()
 
 
 async def test_what_somebody_put_there_meanwhile_is_left_alone(made: Made, hub: HubFake, folder: Path) -> None:

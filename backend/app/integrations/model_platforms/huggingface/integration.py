@@ -50,7 +50,7 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)
         settings = self.settings
-        self._infers = settings.has_key or bool(settings.headers)
+        self._infers = settings.inference and (settings.has_key or bool(settings.headers))
         self.accepts_unlisted = self._infers
         self._hub = Hub(
             self.name,

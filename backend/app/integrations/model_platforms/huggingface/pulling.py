@@ -77,9 +77,13 @@ class Puller:
                 yield self._told(model, plan, "fetching")
                 await asyncio.to_thread(self._check_room, wanted, plan)
                 await asyncio.to_thread(self._shelf.keep_plan, wanted, plan)
-                async with aclosing(self._fetch(hub, model, wanted, plan)) as steps:
-                    async for step in steps:
-                        yield step
+                try:
+                    async with aclosing(self._fetch(hub, model, wanted, plan)) as steps:
+                        async for step in steps:
+                            yield step
+                except ModelNotFound:  # what was decided on is no more: the next pull decides anew
+                    await asyncio.to_thread(self._shelf.forget, wanted)
+                    raise
             plan = replace(plan, placing=True)
             await asyncio.to_thread(self._shelf.keep_plan, wanted, plan)
         await asyncio.to_thread(self._shelf.place, wanted, plan)

@@ -20,6 +20,8 @@ class HuggingFaceHubSettings(UpstreamSettings):
     also offered once per provider, as `org/name:provider`, with that provider's context length and price.
     `embedding_models` are offered besides: the router lists models for chat alone.
 
+    `inference`: false where the Hub, or a mirror of it, can be reached and the router can't.
+
     `hub_url`: where models are found and fetched; `offline` forbids both. `directory`: where they are put, by
     default the folder of `custom_models`, which runs them, or one in `data_dir`.
     """
@@ -28,6 +30,7 @@ class HuggingFaceHubSettings(UpstreamSettings):
     bill_to: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$")
     list_providers: bool = False
     embedding_models: tuple[str, ...] = ()
+    inference: bool = True
     hub_url: BaseUrl = HUB
     offline: bool = False
     directory: Path | None = None

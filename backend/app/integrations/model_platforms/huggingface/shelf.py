@@ -140,10 +140,14 @@ class Shelf:
                 with suppress(OSError):  # there is something else in it, or it is gone
                     (self.root / receipt.place).rmdir()
             (self._receipts / f"{receipt.place}.json").unlink(missing_ok=True)
+        return self.forget(wanted) or bool(found)
+
+    def forget(self, wanted: Wanted) -> bool:
+        """What a pull that is not over has. Whether there was anything."""
         partial = self.partial(wanted)
         begun = partial.is_dir()
         shutil.rmtree(partial, ignore_errors=True)
-        return bool(found) or begun
+        return begun
 
     def _place_folder(self, ready: Path, place: Path) -> None:
         if not ready.is_dir():
