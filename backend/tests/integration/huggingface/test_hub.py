@@ -25,7 +25,11 @@ from app.domain.errors import (
 from app.domain.models import FoundModel, PullProgress
 from app.domain.ports import ModelFinder, ModelStore
 from app.integrations.model_platforms.huggingface import HuggingFaceHubIntegration
+from app.integrations.model_platforms.huggingface.choosing import Choice
+from app.integrations.model_platforms.huggingface.names import Wanted
 from app.integrations.model_platforms.huggingface.pulling import Puller
+from app.integrations.model_platforms.huggingface.repository import RemoteFile, Repository
+from app.integrations.model_platforms.huggingface.shelf import Shelf
 from tests.servers.asking import becomes
 from tests.servers.hub_fake import STRANGER, TOKEN, Fault, HubFake, Repo
 
@@ -43,15 +47,15 @@ TINY = {
     "tiny-F16.gguf": content("16", 1 << 22),
     "README.md": b"# Tiny",
 }
+WEIGHTS = "model.safetensors"
 LLAMA = {
     "config.json": b'{"architectures": ["LlamaForCausalLM"]}',
     "tokenizer.json": b"{}",
-    "model.safetensors": MEGABYTE,
+    WEIGHTS: MEGABYTE,
     "pytorch_model.bin": MEGABYTE,
     "modeling_llama.py": b"import os; os.system('touch /tmp/owned')",
     "onnx/model.onnx": MEGABYTE,
 }
-SPLIT = {f"q/big-Q4_K_M-0000{n}-of-00002.gguf": content(str(n), 4096) for n in (1, 2)}
 
 
 @pytest.fixture
@@ -59,10 +63,8 @@ async def hub() -> AsyncIterator[HubFake]:
     async with HubFake(
         Repo("org/tiny", dict(TINY), ["gguf", "license:mit"], downloads=5),
         Repo("org/llama", dict(LLAMA), ["safetensors"], downloads=9),
-        Repo("org/split", dict(SPLIT), ["gguf"]),
-        Repo("org/pickled", {"pytorch_model.bin": MEGABYTE, "config.json": b"{}"}),
         Repo("org/gated", {"m.gguf": MEGABYTE}, gated=True),
-        Repo("other/tiny", {"tiny-Q4_K_M.gguf": content("other", 4096)}),
+        Repo("other/tiny", {"tiny-Q8_0.gguf": content("other", 4096)}),
     ) as fake:
         yield fake
 
@@ -141,40 +143,17 @@ async def test_a_gguf_is_chosen_fetched_and_put(made: Made, hub: HubFake, folder
     assert hub.fetched("tiny-Q4_K_M.gguf") == [""]
 
 
-@pytest.mark.parametrize(
-    ("name", "names"),
-    [
-        ("org/split", ["big-Q4_K_M-00001-of-00002.gguf", "big-Q4_K_M-00002-of-00002.gguf"]),
-        ("org/llama", ["llama/config.json", "llama/model.safetensors", "llama/tokenizer.json"]),
-        ("org/pickled:pytorch_model.bin", ["pickled/config.json", "pickled/pytorch_model.bin"]),
-    ],
-)
-async def test_what_is_put_where_and_deleted(
-    made: Made, hub: HubFake, folder: Path, name: str, names: list[str]
+async def test_safetensors_come_with_what_belongs_to_them_and_go_with_it(
+    made: Made, hub: HubFake, folder: Path
 ) -> None:
     integration = made()
-    await integration.download_model(name)
-    assert sorted(visible(folder)) == names
-    await integration.delete(name)
+    last = await integration.download_model("org/llama")
+    assert last.details["why"].startswith("there is no GGUF; 1.0 MB of safetensors fits in ")
+    assert visible(folder) == {f"llama/{name}": LLAMA[name] for name in ("config.json", "tokenizer.json", WEIGHTS)}
+    await integration.delete("org/llama")
     assert list(folder.iterdir()) == [folder / ".hub"]
     with pytest.raises(ModelNotFound):
-        await integration.delete(name)
-
-
-async def test_two_of_one_name_stay_apart(made: Made, folder: Path) -> None:
-    hub = made()
-    await hub.download_model("org/tiny", file="Q4_K_M")
-    await hub.download_model("other/tiny")
-    (folder / "tiny-Q8_0.gguf").write_bytes(b"mine")
-    await hub.download_model("org/tiny", file="Q8_0")
-    assert sorted(visible(folder)) == [
-        "org-tiny-tiny-Q8_0.gguf",
-        "other-tiny-tiny-Q4_K_M.gguf",
-        "tiny-Q4_K_M.gguf",
-        "tiny-Q8_0.gguf",
-    ]
-    await hub.delete("org/tiny")
-    assert sorted(visible(folder)) == ["other-tiny-tiny-Q4_K_M.gguf", "tiny-Q8_0.gguf"]
+        await integration.delete("org/llama")
 
 
 @pytest.mark.parametrize(
@@ -317,20 +296,14 @@ async def test_a_disk_that_fills_up_on_the_way(
 
 
 async def test_a_commit_that_is_gone_is_decided_on_anew(made: Made, hub: HubFake, folder: Path) -> None:
-    hub.faults["tiny-Q4_K_M.gguf"] = fault = Fault(after=1 << 19, hold=asyncio.Event())
-    pulling = asyncio.create_task(pulled(made(), "org/tiny"))
-    async with asyncio.timeout(30):
-        await fault.held.wait()
-    pulling.cancel()
-    await asyncio.wait({pulling})
-    hub.faults.clear()
-    hub.change("org/tiny", **{"tiny-Q4_K_M__gguf": content("new", 1 << 20)})
-    hub.history = {key: files for key, files in hub.history.items() if key[1] == hub.repos["org/tiny"].commit}
-    integration = made()
+    tiny = RemoteFile(name="tiny-Q4_K_M.gguf", size=1 << 20, sha256="0" * 64)
+    choice = Choice(files=(tiny,), format="gguf", why="")
+    shelf = Shelf(folder)
+    shelf.keep_plan(Wanted("org/tiny"), shelf.make_plan(Repository(id="org/tiny", commit="0" * 40), choice))
     with pytest.raises(ModelNotFound):
-        await pulled(integration, "org/tiny")
-    await pulled(integration, "org/tiny")
-    assert visible(folder) == {"tiny-Q4_K_M.gguf": content("new", 1 << 20)}
+        await pulled(made(), "org/tiny")
+    await pulled(made(), "org/tiny")
+    assert visible(folder) == {"tiny-Q4_K_M.gguf": MEGABYTE}
 
 
 async def test_a_token_need_not_mean_inference(made: Made, hub: HubFake, folder: Path) -> None:
