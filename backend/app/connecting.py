@@ -45,7 +45,7 @@ class Connections:
     def find(self, settings: Settings) -> None:
         provided = self._manager.providing
         self._account.invite(sink.call_ended for sink in provided(CallSink))
-        self._traces.tracer = next(iter(provided(Tracer)), None)
+        self._traces.tracer = next((tracer for tracer in provided(Tracer) if tracer.tracing), None)
         self._admission.limits.runner = next(iter(provided(ScriptRunner)), None)
         wanted = settings.cache
         self._answers.memory.limit = wanted.max_bytes

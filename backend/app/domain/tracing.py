@@ -94,8 +94,12 @@ def new_span() -> str:
 class Tracer(Protocol):
     """Decides of each call whether it is recorded. Its spans are made when it is over, from the EndedCall.
 
-    `content`: how many characters of what is said it wants to know, 0 for none.
+    `tracing`: whether it wants to be asked. `content`: how many characters of what is said it wants to know, 0 for
+    none.
     """
+
+    @property
+    def tracing(self) -> bool: ...
 
     @property
     def content(self) -> int: ...

@@ -84,6 +84,7 @@ def test_its_words_only_as_far_as_they_are_wanted(most: int, text: str) -> None:
 
 
 class Deciding:
+    tracing = True
     content = 0
 
     def __init__(self, records: bool) -> None:

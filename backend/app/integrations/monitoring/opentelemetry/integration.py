@@ -16,7 +16,7 @@ from app.core.integration_framework import (
 )
 from app.domain.calls import EndedCall
 from app.domain.tracing import Trace
-from app.integrations.monitoring.opentelemetry.sampling import Sampler, Sampling, sampling_of
+from app.integrations.monitoring.opentelemetry.sampling import Sampler, sampling_of
 from app.integrations.monitoring.opentelemetry.settings import OpenTelemetrySettings
 
 if TYPE_CHECKING:
@@ -37,12 +37,12 @@ class OpenTelemetryIntegration(BaseIntegration):
     settings_model = OpenTelemetrySettings
     settings: OpenTelemetrySettings
     busy = False
+    exclusive = True  # libraries that trace themselves do so for one at a time
 
     def __init__(self, config: IntegrationConfig) -> None:
         super().__init__(config)
-        sampling = sampling_of(self.settings) if self.settings.sends("TRACES") else Sampling(0.0, False)
-        self._sampling = sampling
-        self._sampler = Sampler(sampling)
+        self._sampling = sampling_of(self.settings)
+        self._sampler = Sampler(self._sampling)
         self._building: asyncio.Task[None] | None = None
         self._telemetry: Telemetry | None = None
         self._instrumented: Instrumented | None = None
@@ -90,6 +90,10 @@ class OpenTelemetryIntegration(BaseIntegration):
             instrumented.undo()
         if telemetry is not None:
             await asyncio.to_thread(telemetry.close, FLUSH_SECONDS)
+
+    @property
+    def tracing(self) -> bool:
+        return self.settings.sends("TRACES")
 
     @property
     def content(self) -> int:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import aiohttp
@@ -23,9 +24,11 @@ from app.integrations.monitoring.opentelemetry import OpenTelemetryIntegration
 from app.integrations.monitoring.opentelemetry import integration as integration_module
 from app.testing.contract import IntegrationContract
 from tests.servers.asking import becomes
+from tests.servers.front_ends import FRONT_ENDS
 from tests.servers.otlp_receiver import OtlpReceiver, Told, otlp_receiver
 from tests.servers.raw_client import get
 from tests.servers.serving import serving
+from tests.servers.whole_platform import whole_platform
 
 
 class TestOpenTelemetryIntegration(IntegrationContract):
@@ -98,6 +101,31 @@ async def test_a_key_of_the_collector_is_sent_and_shown_nowhere(receiver: OtlpRe
     await integration.shutdown()
     assert receiver.headers[0]["authorization"] == "Bearer canary"
     assert "canary" not in repr(integration.settings)
+
+
+async def test_without_traces_what_callers_send_goes_on_as_it_came(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    settings = {"endpoint": receiver.http, "traces": False}
+    async with whole_platform(tmp_path, key=None, integrations={"opentelemetry": {"settings": settings}}) as whole:
+        await whole.serves("opentelemetry")
+        parent = f"00-{'a' * 32}-{'b' * 16}-01"
+        for headers in ({"traceparent": parent}, {}):
+            await FRONT_ENDS["REST, OpenAI"](whole, "echo", headers)
+            assert whole.peer.headers[-1].get("traceparent") == headers.get("traceparent")
+    assert receiver.spans == []
+    assert receiver.metrics["gen_ai.server.request.duration"][0][1] == 2
+
+
+async def test_a_reload_leaves_libraries_traced_once(receiver: OtlpReceiver, tmp_path: Path) -> None:
+    settings = {"endpoint": receiver.http, "instrument": ["fastapi"], "metrics": False}
+    async with whole_platform(tmp_path, key=None, integrations={"opentelemetry": {"settings": settings}}) as whole:
+        await whole.serves("opentelemetry")
+        file = tmp_path / "whole.yaml"
+        file.write_text(file.read_text().replace('"metrics": false', '"metrics": false, "queue_size": 100'))
+        await whole.platform.reload()
+        await whole.serves("opentelemetry")
+        await get(whole.port, "/v1/models", {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+        (span,) = await receiver.of("a" * 32, 1)
+    assert span.name == "GET /v1/models"
 
 
 @pytest.mark.parametrize("name", ["http", "grpc"])
