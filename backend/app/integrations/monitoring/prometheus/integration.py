@@ -8,9 +8,7 @@ With several processes each counts for itself; whichever is asked tells of all o
 
 import asyncio
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -27,6 +25,8 @@ from app.domain.observing import Observable
 from app.integrations.kit.gen_ai import provider_name
 from app.integrations.monitoring.prometheus.calls import CallMeter
 from app.integrations.monitoring.prometheus.events import EventMeter
+from app.integrations.monitoring.prometheus.exposition import write
+from app.integrations.monitoring.prometheus.gpu import Gpus
 from app.integrations.monitoring.prometheus.labels import Labels
 from app.integrations.monitoring.prometheus.lag import LoopLag
 from app.integrations.monitoring.prometheus.process import CpuPercent, of_the_machine
@@ -35,16 +35,8 @@ from app.integrations.monitoring.prometheus.settings import PrometheusSettings
 from app.integrations.monitoring.prometheus.shelf import Shelf
 from app.integrations.monitoring.prometheus.sight import Seen, of_all, of_this_process, together
 
-if TYPE_CHECKING:
-    from app.integrations.monitoring.prometheus.gpu import Gpus
-
 TOPIC = "metrics"
 """What the processes ask each other about."""
-
-
-def _room(name: str) -> Any:
-    """Imported where it is needed, which is not in the event loop: prometheus_client takes a tenth of a second."""
-    return import_module(f"app.integrations.monitoring.prometheus.{name}")
 
 
 class PrometheusIntegration(BaseIntegration):
@@ -100,8 +92,7 @@ class _Parts:
         self._events = EventMeter(self._shelf, platform, manager.events)
         self._lag = LoopLag(self._shelf)
         self._cpu = CpuPercent()
-        self._looks_at_gpus = settings.gpu
-        self._gpus: Gpus | None = None
+        self._gpus = Gpus() if settings.gpu else None
         self._stop_answering = siblings.answer(TOPIC, lambda _: msgspec.json.encode(list(self._look())))
 
     async def exposition(self, accept: str) -> tuple[str, bytes]:
@@ -127,11 +118,9 @@ class _Parts:
         numbers = self._shelf.numbers() if self._room is None else collect(self._room)
         for answer in answers:
             seen += msgspec.json.decode(answer, type=list[Seen])
-        if self._looks_at_gpus:
-            self._gpus = self._gpus or _room("gpu").Gpus()
+        if self._gpus is not None:
             seen += self._gpus.look()
-        written: tuple[str, bytes] = _room("exposition").write(numbers, together(seen), accept)
-        return written
+        return write(numbers, together(seen), accept)
 
     def _convention(self, integration: str) -> str:
         try:
