@@ -147,13 +147,19 @@ async def test_safetensors_come_with_what_belongs_to_them_and_go_with_it(
     made: Made, hub: HubFake, folder: Path
 ) -> None:
     integration = made()
-    last = await integration.download_model("org/llama")
-    assert last.details["why"].startswith("there is no GGUF; 1.0 MB of safetensors fits in ")
+    assert await integration.download_model("org/llama") == [folder / "llama"]
     assert visible(folder) == {f"llama/{name}": LLAMA[name] for name in ("config.json", "tokenizer.json", WEIGHTS)}
     await integration.delete("org/llama")
     assert list(folder.iterdir()) == [folder / ".hub"]
     with pytest.raises(ModelNotFound):
         await integration.delete("org/llama")
+
+
+async def test_several_are_fetched_by_name(made: Made, hub: HubFake, folder: Path) -> None:
+    commit = hub.repos["org/tiny"].commit
+    paths = await made().download_model("org/tiny", commit, ["Q8_0", "tiny-F16.gguf"])
+    assert paths == [folder / "tiny-Q8_0.gguf", folder / "tiny-F16.gguf"]
+    assert {path.name: path.read_bytes() for path in paths} == {path.name: TINY[path.name] for path in paths}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ app.integrations.kit.openai_compatible; what models there are to ask: discovery.
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from itertools import chain
+from pathlib import Path
 from urllib.parse import quote
 
 from app.core.data_folder import models_folder
@@ -113,15 +114,20 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
         return await self._hub.info(wanted.repository, revision or wanted.revision)
 
     async def download_model(
-        self, repository: str, revision: str | None = None, file: str | None = None
-    ) -> PullProgress:
-        """Fetch a model and wait for it. Returns the last progress, whose details tell what was taken and why."""
-        name = f"{repository}{f'@{revision}' if revision else ''}{f':{file}' if file else ''}"
-        last = PullProgress(model=name, status="")
+        self, repository: str, revision: str | None = None, files: Sequence[str] | None = None
+    ) -> list[Path]:
+        """Fetch a model and wait for it; what suits this machine, or the `files` or quantisations that are named.
+        Returns where each is: a file, or the folder of those that belong together. Raises what `pull` does.
+        """
+        at = f"@{revision}" if revision else ""
+        return [await self._pulled(f"{repository}{at}{f':{file}' if file else ''}") for file in files or ("",)]
+
+    async def _pulled(self, name: str) -> Path:
+        place = ""
         async with aclosing(self.pull(name)) as steps:
             async for step in steps:
-                last = step
-        return last
+                place = step.details.get("place", place)
+        return self._puller.root / place
 
     def check_name(self, model: str) -> None:
         read_name(model)

@@ -43,6 +43,7 @@ class Puller:
         free: Callable[[Path], int] = free_bytes,
         memory: Callable[[], Memory] = memory,
     ) -> None:
+        self.root = root
         self._hub = hub
         self._shelf = Shelf(root)
         self._free = free
