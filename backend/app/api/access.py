@@ -136,12 +136,16 @@ ROUTES: Mapping[str, Right | None] = {
     "GraphQL Query.auditLog": Right.AUDIT,
     "GraphQL Mutation.loadModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.unloadModel": Right.RUN_PLATFORM,
+    "GraphQL Mutation.pinModel": Right.RUN_PLATFORM,
+    "GraphQL Mutation.unpinModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.pullModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.cancelModelJob": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/PullModel": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/CancelJob": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/LoadModel": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/UnloadModel": Right.RUN_PLATFORM,
+    f"{_GRPC}.Models/PinModel": Right.RUN_PLATFORM,
+    f"{_GRPC}.Models/UnpinModel": Right.RUN_PLATFORM,
 }
 
 

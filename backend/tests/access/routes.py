@@ -67,6 +67,8 @@ GRAPHQL = {
     "Subscription.modelJobProgress": 'subscription { modelJobProgress(id: "0") { id } }',
     "Mutation.loadModel": 'mutation { loadModel(id: "none") { id } }',
     "Mutation.unloadModel": 'mutation { unloadModel(id: "none") { id } }',
+    "Mutation.pinModel": 'mutation { pinModel(id: "none") { id } }',
+    "Mutation.unpinModel": 'mutation { unpinModel(id: "none") }',
     "Subscription.generate": 'subscription { generate(model: "echo", prompt: "hi") { __typename } }',
     "Subscription.modelStatusUpdates": "subscription { modelStatusUpdates { id } }",
     "Subscription.metrics": "subscription { metrics { active } }",

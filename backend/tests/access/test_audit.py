@@ -119,6 +119,26 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         "model.unpin",
         "model:ollama/here",
     ),
+    "GraphQL Mutation.pinModel": (
+        lambda whole, _: graphql(whole, 'mutation { pinModel(id: "ollama/here") { status } }'),
+        "model.pin",
+        "model:ollama/here",
+    ),
+    "GraphQL Mutation.unpinModel": (
+        lambda whole, _: graphql(whole, 'mutation { unpinModel(id: "ollama/here") }'),
+        "model.unpin",
+        "model:ollama/here",
+    ),
+    "gRPC llm_platform.v1.Models/PinModel": (
+        lambda whole, _: by_grpc(whole, "PinModel", models_pb2.PinModelRequest(model="ollama/here")),
+        "model.pin",
+        "model:ollama/here",
+    ),
+    "gRPC llm_platform.v1.Models/UnpinModel": (
+        lambda whole, _: by_grpc(whole, "UnpinModel", models_pb2.UnpinModelRequest(model="ollama/here")),
+        "model.unpin",
+        "model:ollama/here",
+    ),
     "POST /models/pull": (
         lambda whole, _: rest(whole, "POST", "/models/pull", {"model": "ollama/remote"}, 202),
         "model.pull",

@@ -24,8 +24,9 @@ LIST_FACTOR = 10
 """How many items a list is taken to have, where no argument says so."""
 
 WEIGHTS = {
-    **dict.fromkeys(("generateText", "generate", "loadModel", "pullModel", "searchModels"), 200),
-    **dict.fromkeys(("unloadModel", "createKey", "setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
+    **dict.fromkeys(("generateText", "generate", "loadModel", "pinModel", "pullModel", "searchModels"), 200),
+    **dict.fromkeys(("unloadModel", "unpinModel", "createKey"), 50),
+    **dict.fromkeys(("setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
 }
 COUNT_ARGUMENTS = frozenset({"last", "first"})
 """Arguments that say how many items a list has."""

@@ -37,7 +37,7 @@ from app.api.graphql.request import Asking
 from app.api.graphql.search import FoundModel, search_models
 from app.api.graphql.usage import UsagePage
 from app.api.graphql.usage import resolve as _usage
-from app.api.models import load, unload, visible, visible_entry
+from app.api.models import load, pin, unload, unpin, visible, visible_entry
 from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from app.domain.roles import Right
 from app.domain.streams import collect
@@ -166,6 +166,16 @@ async def _unload_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
     return ModelStatusUpdate(id=id, status=ModelStatus.UNLOADED)
 
 
+async def _pin_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:
+    await pin(info.context.api, info.context.actor(), id)
+    return ModelStatusUpdate(id=id, status=ModelStatus.LOADED)
+
+
+async def _unpin_model(info: Asking, id: strawberry.ID) -> strawberry.ID:
+    await unpin(info.context.api, info.context.actor(), id)
+    return id
+
+
 @strawberry.type
 class Mutation:
     generate_text: GeneratedText = strawberry.field(
@@ -186,6 +196,12 @@ class Mutation:
     )
     unload_model: ModelStatusUpdate = strawberry.field(
         resolver=_unload_model, description="Let a model go from memory. For operators."
+    )
+    pin_model: ModelStatusUpdate = strawberry.field(
+        resolver=_pin_model, description="Bring a model into memory, to stay there. For operators."
+    )
+    unpin_model: strawberry.ID = strawberry.field(
+        resolver=_unpin_model, description="Let a model make room for others again. For operators."
     )
     create_key: IssuedKey = strawberry.field(resolver=create_key, description="Issue a key.")
     update_key: KeyShown = strawberry.field(resolver=update_key, description="Change a key.")

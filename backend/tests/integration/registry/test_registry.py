@@ -119,6 +119,26 @@ async def test_what_is_in_memory_is_told_in_full(whole: Whole) -> None:
     assert "residents" not in (await registry(whole))["mine"]
 
 
+async def test_a_pin_by_one_front_end_is_undone_by_another(whole: Whole) -> None:
+    async def pinned() -> bool:
+        return any(resident.get("pinned") for resident in (await registry(whole))["mine"].get("residents", []))
+
+    query = {"query": 'mutation { pinModel(id: "mine") { id status } }'}
+    told = (await post(whole.port, "/graphql", query, KEY)).json()
+    assert told["data"] == {"pinModel": {"id": "mine", "status": "LOADED"}}
+    assert await pinned()
+    async with grpc.aio.insecure_channel(whole.grpc_target) as channel:
+        calls: Any = ModelsStub(channel)
+        await calls.UnpinModel(pb.UnpinModelRequest(model="custom_models/mine"), metadata=(("x-api-key", MASTER),))
+        assert not await pinned()
+        await calls.PinModel(pb.PinModelRequest(model="mine"), metadata=(("x-api-key", MASTER),))
+        assert await pinned()
+    told = (await post(whole.port, "/graphql", {"query": 'mutation { unpinModel(id: "mine") }'}, KEY)).json()
+    assert told["data"] == {"unpinModel": "mine"}
+    assert not await pinned()
+    await act(whole, "unload", "mine")
+
+
 async def test_ollama_tells_and_pins_too(whole: Whole) -> None:
     await act(whole, "pin", "here:latest")
     model = (await registry(whole))["here:latest"]

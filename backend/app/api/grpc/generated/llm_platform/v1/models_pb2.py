@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cllm_platform/v1/models.proto\x12\x0fllm_platform.v1\"\x13\n\x11ListModelsRequest\"9\n\x0fListModelsReply\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.llm_platform.v1.Model\"\xf8\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tproviders\x18\x02 \x03(\t\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x13\n\x06loaded\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12\x17\n\nsize_bytes\x18\x08 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06\x66\x61mily\x18\t \x01(\t\x12\x0e\n\x06\x66ormat\x18\n \x01(\t\x12\x14\n\x0cquantization\x18\x0b \x01(\t\x12\x10\n\x08owned_by\x18\x0c \x01(\t\x12\x0f\n\x07\x63reated\x18\r \x01(\x03\x12\x0f\n\x07loading\x18\x0e \x01(\x08\x12\x0f\n\x07license\x18\x0f \x01(\tB\x11\n\x0f_context_windowB\x14\n\x12_max_output_tokensB\t\n\x07_loadedB\r\n\x0b_size_bytes\"\x14\n\x12WatchModelsRequest\"\xca\x01\n\x0bModelChange\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.llm_platform.v1.ModelChange.Kind\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.llm_platform.v1.Model\"c\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ADDED\x10\x01\x12\x10\n\x0cKIND_UPDATED\x10\x02\x12\x10\n\x0cKIND_REMOVED\x10\x03\x12\x11\n\rKIND_COMPLETE\x10\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x10\n\x0eLoadModelReply\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x12\n\x10UnloadModelReply\"!\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\xec\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bintegration\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12)\n\x05state\x18\x06 \x01(\x0e\x32\x1a.llm_platform.v1.Job.State\x12\x0c\n\x04step\x18\x07 \x01(\t\x12\x1c\n\x0f\x63ompleted_bytes\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0btotal_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x12\n\ncreated_at\x18\n \x01(\x01\x12\x17\n\nstarted_at\x18\x0b \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0b\x66inished_at\x18\x0c \x01(\x01H\x03\x88\x01\x01\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x0f\n\x07resumed\x18\x0e \x01(\x05\"z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0e\n\nSTATE_DONE\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x42\x12\n\x10_completed_bytesB\x0e\n\x0c_total_bytesB\r\n\x0b_started_atB\x0e\n\x0c_finished_at\"\x11\n\x0fListJobsRequest\"3\n\rListJobsReply\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x14.llm_platform.v1.Job\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t2\xb4\x04\n\x06Models\x12R\n\nListModels\x12\".llm_platform.v1.ListModelsRequest\x1a .llm_platform.v1.ListModelsReply\x12R\n\x0bWatchModels\x12#.llm_platform.v1.WatchModelsRequest\x1a\x1c.llm_platform.v1.ModelChange0\x01\x12\x46\n\tPullModel\x12!.llm_platform.v1.PullModelRequest\x1a\x14.llm_platform.v1.Job0\x01\x12L\n\x08ListJobs\x12 .llm_platform.v1.ListJobsRequest\x1a\x1e.llm_platform.v1.ListJobsReply\x12\x44\n\tCancelJob\x12!.llm_platform.v1.CancelJobRequest\x1a\x14.llm_platform.v1.Job\x12O\n\tLoadModel\x12!.llm_platform.v1.LoadModelRequest\x1a\x1f.llm_platform.v1.LoadModelReply\x12U\n\x0bUnloadModel\x12#.llm_platform.v1.UnloadModelRequest\x1a!.llm_platform.v1.UnloadModelReplyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1cllm_platform/v1/models.proto\x12\x0fllm_platform.v1\"\x13\n\x11ListModelsRequest\"9\n\x0fListModelsReply\x12&\n\x06models\x18\x01 \x03(\x0b\x32\x16.llm_platform.v1.Model\"\xf8\x02\n\x05Model\x12\n\n\x02id\x18\x01 \x01(\t\x12\x11\n\tproviders\x18\x02 \x03(\t\x12\x11\n\tavailable\x18\x03 \x01(\x08\x12\x14\n\x0c\x63\x61pabilities\x18\x04 \x03(\t\x12\x1b\n\x0e\x63ontext_window\x18\x05 \x01(\x03H\x00\x88\x01\x01\x12\x1e\n\x11max_output_tokens\x18\x06 \x01(\x03H\x01\x88\x01\x01\x12\x13\n\x06loaded\x18\x07 \x01(\x08H\x02\x88\x01\x01\x12\x17\n\nsize_bytes\x18\x08 \x01(\x03H\x03\x88\x01\x01\x12\x0e\n\x06\x66\x61mily\x18\t \x01(\t\x12\x0e\n\x06\x66ormat\x18\n \x01(\t\x12\x14\n\x0cquantization\x18\x0b \x01(\t\x12\x10\n\x08owned_by\x18\x0c \x01(\t\x12\x0f\n\x07\x63reated\x18\r \x01(\x03\x12\x0f\n\x07loading\x18\x0e \x01(\x08\x12\x0f\n\x07license\x18\x0f \x01(\tB\x11\n\x0f_context_windowB\x14\n\x12_max_output_tokensB\t\n\x07_loadedB\r\n\x0b_size_bytes\"\x14\n\x12WatchModelsRequest\"\xca\x01\n\x0bModelChange\x12/\n\x04kind\x18\x01 \x01(\x0e\x32!.llm_platform.v1.ModelChange.Kind\x12%\n\x05model\x18\x02 \x01(\x0b\x32\x16.llm_platform.v1.Model\"c\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\x0e\n\nKIND_ADDED\x10\x01\x12\x10\n\x0cKIND_UPDATED\x10\x02\x12\x10\n\x0cKIND_REMOVED\x10\x03\x12\x11\n\rKIND_COMPLETE\x10\x04\"!\n\x10LoadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x10\n\x0eLoadModelReply\"#\n\x12UnloadModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x12\n\x10UnloadModelReply\" \n\x0fPinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x0f\n\rPinModelReply\"\"\n\x11UnpinModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\x11\n\x0fUnpinModelReply\"!\n\x10PullModelRequest\x12\r\n\x05model\x18\x01 \x01(\t\"\xec\x03\n\x03Job\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12\x13\n\x0bintegration\x18\x03 \x01(\t\x12\r\n\x05model\x18\x04 \x01(\t\x12\x10\n\x08\x61sked_by\x18\x05 \x01(\t\x12)\n\x05state\x18\x06 \x01(\x0e\x32\x1a.llm_platform.v1.Job.State\x12\x0c\n\x04step\x18\x07 \x01(\t\x12\x1c\n\x0f\x63ompleted_bytes\x18\x08 \x01(\x03H\x00\x88\x01\x01\x12\x18\n\x0btotal_bytes\x18\t \x01(\x03H\x01\x88\x01\x01\x12\x12\n\ncreated_at\x18\n \x01(\x01\x12\x17\n\nstarted_at\x18\x0b \x01(\x01H\x02\x88\x01\x01\x12\x18\n\x0b\x66inished_at\x18\x0c \x01(\x01H\x03\x88\x01\x01\x12\r\n\x05\x65rror\x18\r \x01(\t\x12\x0f\n\x07resumed\x18\x0e \x01(\x05\"z\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x10\n\x0cSTATE_QUEUED\x10\x01\x12\x11\n\rSTATE_RUNNING\x10\x02\x12\x0e\n\nSTATE_DONE\x10\x03\x12\x10\n\x0cSTATE_FAILED\x10\x04\x12\x13\n\x0fSTATE_CANCELLED\x10\x05\x42\x12\n\x10_completed_bytesB\x0e\n\x0c_total_bytesB\r\n\x0b_started_atB\x0e\n\x0c_finished_at\"\x11\n\x0fListJobsRequest\"3\n\rListJobsReply\x12\"\n\x04jobs\x18\x01 \x03(\x0b\x32\x14.llm_platform.v1.Job\"\x1e\n\x10\x43\x61ncelJobRequest\x12\n\n\x02id\x18\x01 \x01(\t2\xd6\x05\n\x06Models\x12R\n\nListModels\x12\".llm_platform.v1.ListModelsRequest\x1a .llm_platform.v1.ListModelsReply\x12R\n\x0bWatchModels\x12#.llm_platform.v1.WatchModelsRequest\x1a\x1c.llm_platform.v1.ModelChange0\x01\x12\x46\n\tPullModel\x12!.llm_platform.v1.PullModelRequest\x1a\x14.llm_platform.v1.Job0\x01\x12L\n\x08ListJobs\x12 .llm_platform.v1.ListJobsRequest\x1a\x1e.llm_platform.v1.ListJobsReply\x12\x44\n\tCancelJob\x12!.llm_platform.v1.CancelJobRequest\x1a\x14.llm_platform.v1.Job\x12O\n\tLoadModel\x12!.llm_platform.v1.LoadModelRequest\x1a\x1f.llm_platform.v1.LoadModelReply\x12U\n\x0bUnloadModel\x12#.llm_platform.v1.UnloadModelRequest\x1a!.llm_platform.v1.UnloadModelReply\x12L\n\x08PinModel\x12 .llm_platform.v1.PinModelRequest\x1a\x1e.llm_platform.v1.PinModelReply\x12R\n\nUnpinModel\x12\".llm_platform.v1.UnpinModelRequest\x1a .llm_platform.v1.UnpinModelReplyb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -51,18 +51,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_UNLOADMODELREQUEST']._serialized_end=823
   _globals['_UNLOADMODELREPLY']._serialized_start=825
   _globals['_UNLOADMODELREPLY']._serialized_end=843
-  _globals['_PULLMODELREQUEST']._serialized_start=845
-  _globals['_PULLMODELREQUEST']._serialized_end=878
-  _globals['_JOB']._serialized_start=881
-  _globals['_JOB']._serialized_end=1373
-  _globals['_JOB_STATE']._serialized_start=1184
-  _globals['_JOB_STATE']._serialized_end=1306
-  _globals['_LISTJOBSREQUEST']._serialized_start=1375
-  _globals['_LISTJOBSREQUEST']._serialized_end=1392
-  _globals['_LISTJOBSREPLY']._serialized_start=1394
-  _globals['_LISTJOBSREPLY']._serialized_end=1445
-  _globals['_CANCELJOBREQUEST']._serialized_start=1447
-  _globals['_CANCELJOBREQUEST']._serialized_end=1477
-  _globals['_MODELS']._serialized_start=1480
-  _globals['_MODELS']._serialized_end=2044
+  _globals['_PINMODELREQUEST']._serialized_start=845
+  _globals['_PINMODELREQUEST']._serialized_end=877
+  _globals['_PINMODELREPLY']._serialized_start=879
+  _globals['_PINMODELREPLY']._serialized_end=894
+  _globals['_UNPINMODELREQUEST']._serialized_start=896
+  _globals['_UNPINMODELREQUEST']._serialized_end=930
+  _globals['_UNPINMODELREPLY']._serialized_start=932
+  _globals['_UNPINMODELREPLY']._serialized_end=949
+  _globals['_PULLMODELREQUEST']._serialized_start=951
+  _globals['_PULLMODELREQUEST']._serialized_end=984
+  _globals['_JOB']._serialized_start=987
+  _globals['_JOB']._serialized_end=1479
+  _globals['_JOB_STATE']._serialized_start=1290
+  _globals['_JOB_STATE']._serialized_end=1412
+  _globals['_LISTJOBSREQUEST']._serialized_start=1481
+  _globals['_LISTJOBSREQUEST']._serialized_end=1498
+  _globals['_LISTJOBSREPLY']._serialized_start=1500
+  _globals['_LISTJOBSREPLY']._serialized_end=1551
+  _globals['_CANCELJOBREQUEST']._serialized_start=1553
+  _globals['_CANCELJOBREQUEST']._serialized_end=1583
+  _globals['_MODELS']._serialized_start=1586
+  _globals['_MODELS']._serialized_end=2312
 # @@protoc_insertion_point(module_scope)

@@ -95,6 +95,26 @@ class UnloadModelReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class PinModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class PinModelReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class UnpinModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class UnpinModelReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class PullModelRequest(_message.Message):
     __slots__ = ("model",)
     MODEL_FIELD_NUMBER: _ClassVar[int]

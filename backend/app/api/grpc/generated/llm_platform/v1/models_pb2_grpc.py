@@ -69,6 +69,16 @@ class ModelsStub:
                 request_serializer=llm__platform_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
                 response_deserializer=llm__platform_dot_v1_dot_models__pb2.UnloadModelReply.FromString,
                 _registered_method=True)
+        self.PinModel = channel.unary_unary(
+                '/llm_platform.v1.Models/PinModel',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.PinModelRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.PinModelReply.FromString,
+                _registered_method=True)
+        self.UnpinModel = channel.unary_unary(
+                '/llm_platform.v1.Models/UnpinModel',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.FromString,
+                _registered_method=True)
 
 
 class ModelsServicer:
@@ -125,6 +135,20 @@ class ModelsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PinModel(self, request, context):
+        """Bring a model into memory, to stay there until it is unpinned or the platform ends. For operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnpinModel(self, request, context):
+        """Let a pinned model make room for others again. For operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -162,6 +186,16 @@ def add_ModelsServicer_to_server(servicer, server):
                     servicer.UnloadModel,
                     request_deserializer=llm__platform_dot_v1_dot_models__pb2.UnloadModelRequest.FromString,
                     response_serializer=llm__platform_dot_v1_dot_models__pb2.UnloadModelReply.SerializeToString,
+            ),
+            'PinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.PinModel,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.PinModelRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.PinModelReply.SerializeToString,
+            ),
+            'UnpinModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnpinModel,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -353,6 +387,60 @@ class Models:
             '/llm_platform.v1.Models/UnloadModel',
             llm__platform_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
             llm__platform_dot_v1_dot_models__pb2.UnloadModelReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_platform.v1.Models/PinModel',
+            llm__platform_dot_v1_dot_models__pb2.PinModelRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.PinModelReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnpinModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_platform.v1.Models/UnpinModel',
+            llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.FromString,
             options,
             channel_credentials,
             insecure,
