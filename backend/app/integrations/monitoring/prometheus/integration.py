@@ -51,7 +51,13 @@ class PrometheusIntegration(BaseIntegration):
         self._parts: _Parts | None = None
 
     async def initialize(self) -> None:
+        """Raises OSError where several processes have no place for what they count."""
+        room = self.context.resource(Siblings).room(TOPIC)
+        if room is not None:
+            # Nobody may ever come for the metrics: then this is what clears up after processes that died.
+            await asyncio.to_thread(collect, room)
         self._parts = _Parts(
+            room,
             self.settings,
             self.context.resource(IntegrationManager),
             self.context.resource(Observable),
@@ -81,13 +87,18 @@ class _Parts:
     """What there is from initialize to shutdown."""
 
     def __init__(
-        self, settings: PrometheusSettings, manager: IntegrationManager, platform: Observable, siblings: Siblings
+        self,
+        room: Path | None,
+        settings: PrometheusSettings,
+        manager: IntegrationManager,
+        platform: Observable,
+        siblings: Siblings,
     ) -> None:
         self._manager = manager
         self._platform = platform
         self._siblings = siblings
-        self._room: Path | None = siblings.room(TOPIC)
-        self._shelf = Shelf(self._room)
+        self._room = room
+        self._shelf = Shelf(room)
         self.calls = CallMeter(self._shelf, Labels(platform, settings.tenants, self._convention))
         self._events = EventMeter(self._shelf, platform, manager.events)
         self._lag = LoopLag(self._shelf)

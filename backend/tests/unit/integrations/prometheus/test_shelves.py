@@ -8,9 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from app.core.integration_framework import IntegrationConfig, IntegrationContext, IntegrationManager, Registry
+from app.core.siblings import Siblings
+from app.domain.observing import Observable
 from app.integrations.monitoring.prometheus import families, room
+from app.integrations.monitoring.prometheus.integration import TOPIC, PrometheusIntegration
 from app.integrations.monitoring.prometheus.room import collect
 from app.integrations.monitoring.prometheus.shelf import NAMES, RESERVE, VALUES, Full, Shelf
+from tests.servers.scraped import Scraped
+from tests.unit.integrations.prometheus.platform import Platform
 
 COST = ("llm_cost_total", ("m", "p", "t"))
 WAIT = ("llm_queue_wait_seconds", ("p",))
@@ -117,3 +123,22 @@ def test_a_full_disk_fails_the_start_and_nothing_else(tmp_path: Path, monkeypatc
     with pytest.raises(OSError, match="No space"):
         Shelf(tmp_path)
     assert room.collect(tmp_path) == {}
+
+
+async def test_who_comes_clears_up_after_those_that_died(tmp_path: Path) -> None:
+    siblings = Siblings(tmp_path)
+    folder = siblings.room(TOPIC)
+    assert folder is not None
+    for _ in range(3):
+        dead = Shelf(folder)
+        counting(dead)
+        dead.close()
+    integration = PrometheusIntegration(IntegrationConfig(name="prometheus", settings={"gpu": False}))
+    manager = IntegrationManager(Registry({}))
+    resources = {IntegrationManager: manager, Observable: Platform(), Siblings: siblings}
+    integration.context = IntegrationContext(resources=resources)
+    await integration.initialize()
+    assert len(list(folder.glob(f"*{VALUES}"))) == 1
+    text = (await integration.exposition(""))[1].decode()
+    assert Scraped(text)("llm_cost_total") == 6
+    await integration.shutdown()
