@@ -108,7 +108,7 @@ async def test_integrations_are_shown_and_restarted(stage: Stage) -> None:
     [
         (("models", "pull", "nothing-of-that-name"), 1, "nothing-of-that-name"),
         (("models", "rm", "ollama/nothing"), 1, "nothing"),
-        (("models", "rm", "custom_models/demo"), 1, "custom_models"),
+        (("models", "rm", "custom_models/demo"), 1, "switch it off with `demo: false`"),
         (("models", "load", "nobody"), 1, "nobody"),
         (("models", "load", "custom_models/../../etc/passwd"), 1, "passwd"),
         (("integrations", "status", "nobody"), 1, "nobody"),
