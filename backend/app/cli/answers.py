@@ -52,6 +52,8 @@ class FoundModel(msgspec.Struct):
     name: str
     task: str | None = None
     formats: tuple[str, ...] = ()
+    parameters: int | None = None
+    context_window: int | None = None
     license: str | None = None
     gated: bool = False
     downloads: int | None = None

@@ -42,15 +42,16 @@ def search(
         show_json(answer)
         return
     show_table(
-        ("NAME", "FOR", "FORMATS", "LICENCE", "DOWNLOADS", "LIKES", "UPDATED"),
+        ("NAME", "FOR", "FORMATS", "PARAMETERS", "CONTEXT", "LICENCE", "DOWNLOADS", "UPDATED"),
         (
             (
                 f"{model.name} (gated)" if model.gated else model.name,
                 model.task or "",
                 ", ".join(model.formats),
+                "" if model.parameters is None else f"{model.parameters / 1e9:.1f} B",
+                str(model.context_window or ""),
                 model.license or "",
                 "" if model.downloads is None else f"{model.downloads:,}",
-                "" if model.likes is None else f"{model.likes:,}",
                 ago(model.updated),
             )
             for model in found

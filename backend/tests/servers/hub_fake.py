@@ -40,6 +40,7 @@ class Repo:
         return hashlib.sha1(content, usedforsecurity=False).hexdigest()
 
     def described(self) -> Json:
+        gguf = "gguf" in self.tags
         return {
             "_id": "0",
             "id": self.id,
@@ -51,6 +52,7 @@ class Repo:
             "tags": self.tags,
             "pipeline_tag": self.task,
             "library_name": "transformers",
+            **({"gguf": {"total": 494032768, "architecture": "qwen2", "context_length": 32768}} if gguf else {}),
             "lastModified": "2026-01-02T00:00:00.000Z",
         }
 

@@ -17,6 +17,8 @@ class FoundModel:
     provider: str
     task: str | None
     formats: list[str] = strawberry.field(description="Of those that run here: gguf, safetensors.")
+    parameters: Count | None
+    context_window: int | None = strawberry.field(description="In tokens.")
     license: str | None
     gated: bool = strawberry.field(description="Whether its terms have to be accepted first.")
     downloads: Count | None
@@ -44,6 +46,8 @@ def _shown(found: Found) -> FoundModel:
         provider=found.provider,
         task=found.task,
         formats=list(found.formats),
+        parameters=None if found.parameters is None else Count(found.parameters),
+        context_window=found.context_window,
         license=found.license,
         gated=found.gated,
         downloads=None if found.downloads is None else Count(found.downloads),

@@ -108,6 +108,8 @@ async def test_it_finds_models(made: Made) -> None:
         provider="hub",
         task="text-generation",
         formats=("gguf",),
+        parameters=494032768,
+        context_window=32768,
         license="mit",
         downloads=5,
         likes=7,

@@ -37,6 +37,8 @@ async def test_search(whole: Whole) -> None:
             "provider": "huggingface_hub",
             "task": "text-generation",
             "formats": ["gguf"],
+            "parameters": 494032768,
+            "context_window": 32768,
             "license": "mit",
             "gated": True,
             "downloads": 5,
@@ -44,13 +46,16 @@ async def test_search(whole: Whole) -> None:
             "updated": 1767312000.0,
         }
     ]
-    query = '{ searchModels(query: "tiny", first: 1) { name provider formats license gated downloads updated } }'
+    fields = "name provider formats parameters contextWindow license gated downloads updated"
+    query = f'{{ searchModels(query: "tiny", first: 1) {{ {fields} }} }}'
     told = (await post(whole.port, "/graphql", {"query": query}, KEY)).json()["data"]["searchModels"]
     assert told == [
         {
             "name": "hf:org/tiny",
             "provider": "huggingface_hub",
             "formats": ["gguf"],
+            "parameters": 494032768,
+            "contextWindow": 32768,
             "license": "mit",
             "gated": True,
             "downloads": 5,

@@ -123,12 +123,14 @@ def test_jobs(platform: FakePlatform, command: Command) -> None:
 
 def test_search(platform: FakePlatform, command: Command) -> None:
     found = {
-        "models": [{"name": "hf:org/m", "gated": True, "formats": ["gguf"], "downloads": 1234567, "updated": 0}]
+        "models": [
+            {"name": "hf:org/m", "gated": True, "formats": ["gguf"], "parameters": 494032768, "downloads": 1234567}
+        ]
     }
     platform.answer("GET /models/search?q=a+b&limit=20&tags=gguf", found)
     head, _, row = command("models", "search", "a b").stdout.splitlines()
-    assert head.split() == ["NAME", "FOR", "FORMATS", "LICENCE", "DOWNLOADS", "LIKES", "UPDATED"]
-    assert row.split()[:4] == ["hf:org/m", "(gated)", "gguf", "1,234,567"]
+    assert head.split() == ["NAME", "FOR", "FORMATS", "PARAMETERS", "CONTEXT", "LICENCE", "DOWNLOADS", "UPDATED"]
+    assert row.split() == ["hf:org/m", "(gated)", "gguf", "0.5", "B", "1,234,567"]
     platform.answer("GET /models/search?q=none&limit=3&author=org", {"models": []})
     said = command("models", "search", "none", "--limit", "3", "--author", "org", "--tags", "")
     assert said.stdout.startswith("Nothing was found.")

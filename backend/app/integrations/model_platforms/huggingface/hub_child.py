@@ -31,7 +31,17 @@ _CHUNK = 1 << 18
 _NO_SPACE = (28, 27, 122)  # ENOSPC, EFBIG, EDQUOT
 
 # What a listing is asked to tell of each model, beside its name.
-_TOLD = ["downloads", "likes", "gated", "tags", "pipeline_tag", "lastModified", "library_name"]
+_TOLD = [
+    "downloads",
+    "likes",
+    "gated",
+    "tags",
+    "pipeline_tag",
+    "lastModified",
+    "library_name",
+    "gguf",
+    "safetensors",
+]
 
 
 def search(question: Json) -> list[Json]:
@@ -194,6 +204,7 @@ def _alone(folder: Path) -> Iterator[None]:
 
 
 def _described(model: Any) -> Json:
+    gguf = model.gguf or {}
     return {
         "id": model.id,
         "downloads": model.downloads,
@@ -202,6 +213,8 @@ def _described(model: Any) -> Json:
         "tags": model.tags or [],
         "task": model.pipeline_tag,
         "library": model.library_name,
+        "parameters": gguf.get("total") or (model.safetensors.total if model.safetensors else None),
+        "context_window": gguf.get("context_length"),
         "updated": model.last_modified.timestamp() if model.last_modified else None,
     }
 

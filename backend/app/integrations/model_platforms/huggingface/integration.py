@@ -99,6 +99,8 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
                 provider=self.name,
                 task=model.task,
                 formats=model.formats,
+                parameters=model.parameters,
+                context_window=model.context_window,
                 license=model.license,
                 gated=model.gated,
                 downloads=model.downloads,

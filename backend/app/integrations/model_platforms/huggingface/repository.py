@@ -22,6 +22,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...] = ()
     task: str | None = None
     library: str | None = None
+    parameters: int | None = None
+    context_window: int | None = None
     updated: float | None = None
 
     @property
