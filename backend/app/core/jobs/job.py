@@ -33,6 +33,7 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     finished_at: float | None = None
     error: str | None = None
     error_kind: ErrorKind | None = None
+    error_code: str | None = None
     resumed: int = 0
     details: dict[str, Any] = {}
 

@@ -179,7 +179,8 @@ class Jobs:
         except asyncio.CancelledError:
             self._stopped(run)
         except PlatformError as error:
-            self._end(run, state="failed", error=error.message, error_kind=error.kind)
+            fields = {"error": error.message, "error_kind": error.kind, "error_code": error.code}
+            self._end(run, state="failed", **fields)
         except Exception:
             logger.exception("defect in %s, %s of %s", run.job.id, run.job.kind, run.job.model)
             self._end(run, state="failed", error=_DEFECT, error_kind=ErrorKind.INTERNAL)

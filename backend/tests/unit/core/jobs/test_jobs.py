@@ -93,20 +93,20 @@ async def test_a_job_from_its_start_to_its_end(tmp_path: Path, begin: Callable[.
 
 
 @pytest.mark.parametrize(
-    ("error", "message", "kind"),
+    ("error", "message", "kind", "code"),
     [
-        (ModelNotFound("There is no such model."), "There is no such model.", ErrorKind.NOT_FOUND),
-        (ValueError("secret"), "The job failed unexpectedly; the platform's log tells more.", ErrorKind.INTERNAL),
+        (ModelNotFound("There is none.", code="none"), "There is none.", ErrorKind.NOT_FOUND, "none"),
+        (ValueError("secret"), "The job failed unexpectedly; the platform's log tells more.", "internal", None),
     ],
 )
 async def test_a_job_that_fails_says_why(
-    tmp_path: Path, begin: Callable[..., Jobs], error: Exception, message: str, kind: ErrorKind
+    tmp_path: Path, begin: Callable[..., Jobs], error: Exception, message: str, kind: ErrorKind, code: str | None
 ) -> None:
     doing = Doing(error)
     doing.go.set()
     here = begin(doing, tmp_path)
     failed = await reached(here, (await here.start("pull", "hub", "m", "ann")).id, "failed")
-    assert (failed.error, failed.error_kind) == (message, kind)
+    assert (failed.error, failed.error_kind, failed.error_code) == (message, kind, code)
 
 
 async def test_the_same_asked_again_is_one_job_in_every_process(
