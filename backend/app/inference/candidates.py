@@ -14,7 +14,7 @@ from app.inference.affinity import prefix_of, session_of
 from app.inference.call import Call, Considered, Target
 from app.inference.entry import ModelEntry
 from app.inference.needs import Misfit, misfit
-from app.inference.selection import Asking, Scored, ordered, set_back
+from app.inference.selection import Asking, Scored, ordered, over_bound, set_back
 from app.inference.vitals import Excluded
 
 _PROMPT_FIELDS = {"chat": "messages", "text_completion": "prompt", "embeddings": "input", "rerank": "documents"}
@@ -190,8 +190,9 @@ class Candidates:
 
     def _considered(self, scored: list[Scored]) -> Iterator[Considered]:
         name = self._entry.name
+        full = over_bound([target for _, target in scored], self._entry.policy.strategy, self._now)
         for score, target in scored:
-            note = set_back(target, self._now)
+            note = set_back(target, self._now, full)
             yield Considered(name, target.integration, target.model, score, None, note, target.priority)
         for target, out in self._out:
             yield Considered(name, target.integration, target.model, None, out.reason, None, target.priority)

@@ -120,6 +120,11 @@ _SAMPLED: frozenset[Strategy] = frozenset({"least_busy", "lowest_latency"})
 _STAYS: frozenset[Strategy] = frozenset({"sticky", "auto", "priority", "cheapest"})
 """These choose for reasons that outweigh a load from disk."""
 
+_BOUNDED: frozenset[Strategy] = frozenset({"sticky", "sticky_prefix"})
+
+BALANCE = 1.5
+"""Of its share of the requests under way, what one target of such a strategy may have."""
+
 Scored = tuple[float, Target]
 
 
@@ -130,9 +135,11 @@ def ordered(targets: Sequence[Target], strategy: Strategy, asking: Asking) -> li
     if len(scored) == 1:
         return scored
     stays = strategy in _STAYS
+    full = over_bound(targets, strategy, asking.now)
 
-    def rank(target: Target) -> tuple[bool, int, bool]:
-        return target.vitals.doubtful(asking.now), target.priority, _cold(target) and not stays
+    def rank(target: Target) -> tuple[bool, int, bool, bool]:
+        cold = _cold(target) and not stays
+        return target.vitals.doubtful(asking.now), target.priority, cold, target in full
 
     scored.sort(key=lambda each: (rank(each[1]), each[0]))
     if strategy in _SAMPLED:
@@ -141,10 +148,31 @@ def ordered(targets: Sequence[Target], strategy: Strategy, asking: Asking) -> li
     return scored
 
 
-def set_back(target: Target, now: float) -> str | None:
+def over_bound(targets: Sequence[Target], strategy: Strategy, now: float) -> list[Target]:
+    """Those that would have more than their bound with one request more. What belongs together goes on to the next
+    in its own order then, so that a prompt that all have in common does not bring all to one target: consistent
+    hashing with bounded loads, https://arxiv.org/abs/1608.01350
+    """
+    if strategy not in _BOUNDED:
+        return []
+    equals: dict[tuple[bool, int], list[Target]] = {}
+    for target in targets:
+        equals.setdefault((target.vitals.doubtful(now), target.priority), []).append(target)
+    return [target for among in equals.values() for target in among if _over_bound(target, among)]
+
+
+def _over_bound(target: Target, among: Sequence[Target]) -> bool:
+    weight = sum(each.weight for each in among)
+    load = 1 + sum(each.vitals.in_flight for each in among)
+    return weight > 0 and target.vitals.in_flight >= math.ceil(BALANCE * load * target.weight / weight)
+
+
+def set_back(target: Target, now: float, full: Sequence[Target]) -> str | None:
     """Why `target` may come after others, whatever its score."""
     if target.vitals.doubtful(now):
         return "has just failed"
+    if target in full:
+        return "has more than its share of the requests"
     return "its model is not in memory" if _cold(target) else None
 
 

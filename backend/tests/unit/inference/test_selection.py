@@ -121,6 +121,37 @@ def test_what_belongs_together_goes_together_and_only_the_lost_targets_keys_move
     assert {after[key] for key, where in before.items() if where == "a"} == {"b", "c"}
 
 
+@pytest.mark.parametrize("strategy", ["sticky", "sticky_prefix"])
+def test_what_all_have_in_common_overflows_to_the_next_and_comes_back(strategy: Strategy) -> None:
+    targets = [target("a", weight=2), target("b"), target("c"), target("reserve", priority=2)]
+    in_order = names(targets, strategy, session=lambda: b"common", prefix=lambda: b"common")
+    by_name = {each.model: each for each in targets}
+
+    def ask() -> str:
+        first = names(targets, strategy, session=lambda: b"common", prefix=lambda: b"common")[0]
+        by_name[first].vitals.begin(NOW)
+        return first
+
+    assert ask() == in_order[0]
+    asked = Counter(ask() for _ in range(399))
+    for each in targets[:3]:
+        assert asked[each.model] <= 1.5 * 400 * each.weight / 4 + 1
+    assert asked[in_order[0]] == max(asked.values())  # as many as the bound allows
+    assert asked["reserve"] == 0  # another priority has its turn when none of these can be asked
+    for each in targets:
+        each.vitals.in_flight = 0
+    assert ask() == in_order[0]
+
+
+def test_what_overflows_of_several_keys_goes_different_ways() -> None:
+    """Each key has an order of its own, so that one full target does not fill its neighbour alone."""
+    targets = [target(name) for name in "abcd"]
+    keys = [f"session-{n}".encode() for n in range(200)]
+    home = [key for key in keys if names(targets, "sticky", session=lambda key=key: key)[0] == "a"]
+    targets[0].vitals.in_flight = 50
+    assert {names(targets, "sticky", session=lambda key=key: key)[0] for key in home} == {"b", "c", "d"}
+
+
 def test_auto_takes_the_smallest() -> None:
     sizes = {"70b": 40 << 30, "8b": 5 << 30, "1b": 1 << 30}
     targets = [target(name, info={"size_bytes": size}) for name, size in sizes.items()]
