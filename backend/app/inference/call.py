@@ -137,6 +137,17 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
         return self._request
 
     @property
+    def choices(self) -> int:
+        """How many endings a stream of events has, by what was asked for; a target that can't be asked for several
+        has one.
+        """
+        sampling = getattr(self._request, "sampling", None)
+        if sampling is None or (self.attempts and "n" in self.attempts[-1].dropped):
+            return 1
+        prompts = getattr(self._request, "prompts", ())
+        return int(sampling.n) * (len(prompts) or 1)
+
+    @property
     def answered_by(self) -> str:
         """The integration that was asked last."""
         return self.attempts[-1].target.integration if self.attempts else "cache"

@@ -140,11 +140,11 @@ class Recorded:
     """Hands every event on; knows at the end how many there were and what was used, and tells `emit` once: the
     call, what ended it (None for a whole answer), when its first event came, and its usage.
 
-    Also sees to it that an answer has an end: a provider that stops without one, or ends with "error", has failed,
-    and every front-end says so in its own way.
+    Also sees to it that an answer has an end, and each of its choices: a provider that stops without one, or ends
+    with "error", has failed, and every front-end says so in its own way.
     """
 
-    __slots__ = ("_call", "_emit", "_ended", "_first_event_at", "_frames", "_stream", "_unfinished", "_usage")
+    __slots__ = ("_call", "_emit", "_ended", "_first_event_at", "_frames", "_stream", "_unended", "_usage")
 
     def __init__(self, emit: Emit, call: Call, stream: EventStream) -> None:
         self._emit = emit
@@ -153,7 +153,7 @@ class Recorded:
         self._first_event_at = time.perf_counter()
         self._frames = 0
         self._usage: Usage | None = None
-        self._unfinished = False
+        self._unended = 0
         self._ended = False
 
     def __aiter__(self) -> "Recorded":
@@ -180,7 +180,7 @@ class Recorded:
         else:
             self._frames += 1
             if type(event) is Started:
-                self._unfinished = True
+                self._unended = self._call.choices
         return event
 
     def _verdict(self, error: BaseException) -> PlatformError | None:
@@ -189,7 +189,7 @@ class Recorded:
         """
         other: PlatformError | None = None
         if isinstance(error, StopAsyncIteration):
-            if not self._unfinished:
+            if self._unended <= 0:
                 self._end(None)
                 return None
             other = ProviderProtocolError(
@@ -204,7 +204,7 @@ class Recorded:
         return other
 
     def _finish(self, event: Finished) -> None:
-        self._unfinished = False
+        self._unended -= 1
         if event.reason == "error":
             raise UpstreamError(
                 f"'{self._provider()}' failed in the middle of its answer.", provider=self._provider()

@@ -75,10 +75,11 @@ def _complete(whole: Whole, name: str) -> Whole:
     """Raises what is wrong with the end of an answer that nobody has seen yet."""
     if type(whole.events[0]) is not Started:
         return whole
-    ends = [event.reason for event in whole.events if type(event) is Finished]
-    if "error" in ends:
+    ends = {event.choice: event.reason for event in whole.events if type(event) is Finished}
+    if "error" in ends.values():
         raise UpstreamError(f"'{name}' failed in the middle of its answer.", provider=name)
-    if not ends:
+    begun = {getattr(event, "choice", None) for event in whole.events} - {None}
+    if not begun or begun - ends.keys():
         raise ProviderProtocolError(f"'{name}' stopped in the middle of its answer.", provider=name)
     return whole
 

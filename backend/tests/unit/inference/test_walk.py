@@ -6,10 +6,12 @@ from contextlib import aclosing
 
 import pytest
 
+from app.domain.chat import ChatRequest, Sampling
 from app.domain.errors import (
     DeadlineExceeded,
     InvalidRequest,
     PlatformError,
+    ProviderProtocolError,
     RateLimited,
     UpstreamAuthFailed,
     UpstreamTimeout,
@@ -375,6 +377,39 @@ async def test_a_whole_answer_that_ends_badly_falls_over() -> None:
         platform = Platform(ScriptedProvider(bad, name="bad"), ScriptedProvider(HELLO, name="good"))
         assert await platform.ask(call_for(stream=False)) == HELLO
         assert platform.records[0].integration == "good"
+
+
+TWO = ChatRequest(model="m", messages=(), sampling=Sampling(n=2))
+BOTH = [HELLO[0], TextDelta(text="a"), Finished(reason="stop"), TextDelta(text="b", choice=1)]
+LAST = Finished(reason="stop", choice=1)
+
+
+@pytest.mark.parametrize("script", [BOTH, BOTH[:3]], ids=["in the middle", "before its beginning"])
+async def test_a_stream_that_ends_before_its_last_choice_does_is_cut(script: list[Step]) -> None:
+    call = call_for(decode=lambda: TWO)
+    assert call.request is TWO  # a provider that makes events has read it
+    platform = Platform(ScriptedProvider(script))
+    with pytest.raises(ProviderProtocolError, match="stopped in the middle"):
+        await platform.ask(call)
+    assert platform.records[0].outcome == "data_loss"
+    platform = Platform(ScriptedProvider([*script, LAST]))
+    assert await platform.ask(call_for(decode=lambda: TWO)) == [*script, LAST]
+
+
+async def test_a_target_that_gives_one_answer_whatever_is_asked_has_one_end() -> None:
+    class Single(ScriptedProvider):
+        async def chat(self, exchange: Exchange[object]):  # type: ignore[no-untyped-def]
+            exchange.dropped.append("n")
+            assert exchange.request is TWO
+            return await super().chat(exchange)
+
+    assert await Platform(Single(HELLO)).ask(call_for(decode=lambda: TWO)) == HELLO
+
+
+async def test_a_whole_answer_in_which_a_choice_has_no_end_falls_over() -> None:
+    platform = Platform(ScriptedProvider(BOTH, name="bad"), ScriptedProvider([*BOTH, LAST], name="good"))
+    assert await platform.ask(call_for(stream=False)) == [*BOTH, LAST]
+    assert platform.records[0].integration == "good"
 
 
 async def test_one_call_that_fails_again_and_again_is_one_failure() -> None:
