@@ -120,8 +120,18 @@ class Plan:
             raise self.last_word(hold.error)
         return self._counted(found)
 
-    def last_word(self, error: PlatformError) -> PlatformError:
-        """`error` as the caller gets it: it tells when to come again, where all targets are shut out."""
+    def last_word(self, error: PlatformError, failed: Target | None = None) -> PlatformError:
+        """`error` as the caller gets it: it tells when to come again, where all targets are shut out, and of a
+        model that `failed` lacks the name that was asked for.
+        """
+        if isinstance(error, ModelNotFound) and failed is not None and failed.model not in self._call.model:
+            return ModelNotFound(
+                f"The model '{self._call.model[:200]}' does not exist: '{failed.integration}', to which it leads, "
+                "does not have it. GET /v1/models lists the models that do.",
+                code="model_not_found",
+                param="model",
+                provider=failed.integration,
+            )
         seconds = self._candidates.back_in(self._now())
         if seconds is None or error.retry_after is not None or not isinstance(error, UpstreamError):
             return error

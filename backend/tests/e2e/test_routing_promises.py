@@ -14,7 +14,7 @@ import pytest
 from tests.servers.asking import CHAT, MESSAGES, becomes, chat
 from tests.servers.faulty_peer import FaultyPeer, faulty_peers, refusal
 from tests.servers.platform_process import PlatformProcess, platform_process
-from tests.servers.raw_client import Reply, connection, read_reply, request_bytes
+from tests.servers.raw_client import Reply, connection, post, read_reply, request_bytes
 
 REQUESTS = 10_000
 LANES = 32
@@ -122,6 +122,9 @@ async def test_the_breaker_opens_waits_probes_once_and_closes(tmp_path: Path) ->
         assert (with_nobody_else.status, peer.asked) == (502, 9)
         replies = [with_nobody_else, await chat(platform.port, "alone")]  # but not for long
         assert (replies[1].status, peer.asked) == (503, 9)
+        question = {"model": "alone", "max_tokens": 9, "messages": MESSAGES}
+        replies.append(await post(platform.port, "/v1/messages", question))
+        assert replies[2].status == 529
         assert {reply.headers["retry-after"] for reply in replies} <= {"1", "2"}
         peer.behave = lambda: None
         await becomes(lambda: answers(platform.port, "alone"), seconds=5)

@@ -61,7 +61,7 @@ class WalkPlan:
                 failed = next((each for each in call.attempts if each.failure is error), attempt)
                 following = plan.after(error, failed.target)
                 if following is None:
-                    raise plan.last_word(error) from error
+                    raise plan.last_word(error, failed.target) from error
                 step = await self._found(call, plan, following)
                 if step.pause >= _left(call, step):
                     call.stopped = _whose_time(call, step)

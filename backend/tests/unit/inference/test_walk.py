@@ -10,6 +10,7 @@ from app.domain.chat import ChatRequest, Sampling
 from app.domain.errors import (
     DeadlineExceeded,
     InvalidRequest,
+    ModelNotFound,
     PlatformError,
     ProviderProtocolError,
     RateLimited,
@@ -24,6 +25,7 @@ from app.inference.call import Call
 from app.inference.catalog import LiveCatalog
 from app.inference.policy import BreakerPolicy, ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.router import Router
+from app.inference.routes import ConfiguredModel, Route
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.deadline import keep_time
 from app.inference.vitals import Vitals
@@ -87,6 +89,27 @@ async def test_a_dead_upstream_costs_no_request_and_soon_is_left_alone() -> None
         assert await platform.ask() == HELLO
     assert len(dead.exchanges) <= 5
     assert platform.idle()
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "told"),
+    [
+        ("fast-*", "fast-8b", "The model 'fast-8b' does not exist: 'up', to which it leads, does not have it."),
+        ("llama-*", "llama-8b", "'up' has no model 'llama-8b'."),  # no other word than the caller's
+    ],
+)
+async def test_a_model_that_is_not_there_is_told_of_by_the_name_that_was_asked_for(
+    name: str, asked: str, told: str
+) -> None:
+    missing = ModelNotFound("'up' has no model 'llama-8b'.", provider="up", code="model_not_found")
+    up = ScriptedProvider([missing], name="up")
+    up.accepts_unlisted = True
+    star = ConfiguredModel(routes=[Route(integration="up", model="llama-*")])
+    router = Router(live([up], {name: star}))
+    with pytest.raises(ModelNotFound) as caught:
+        await router.open(call_for(asked))
+    assert caught.value.message.startswith(told)
+    assert (caught.value.code, caught.value.provider) == ("model_not_found", "up")
 
 
 async def test_another_key_is_tried_at_once_at_the_same_target() -> None:
