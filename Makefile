@@ -16,8 +16,8 @@ setup: $(STAMP)  ## Make .venv with the platform in it
 run: $(STAMP)  ## Start the platform on http://127.0.0.1:8000
 	$(BIN)/llm-platform serve
 
-test: $(DEV_STAMP)  ## Run every test
-	$(BIN)/pytest
+test: $(DEV_STAMP)  ## Run every test, in two processes: most of them wait most of the time
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: lint types imports  ## Lint, types and the architecture's contracts
 

@@ -39,6 +39,8 @@ _WANT = {
     "Cancelled": (499, "invalid_request_error"),
     "UpstreamError": (500, "api_error"),
     "UpstreamUnavailable": (529, "overloaded_error"),
+    "ConnectionFailed": (529, "overloaded_error"),
+    "ConnectionRefused": (529, "overloaded_error"),
     "UpstreamTimeout": (504, "timeout_error"),
     "UpstreamRateLimited": (529, "overloaded_error"),
     "UpstreamAuthFailed": (500, "api_error"),

@@ -39,6 +39,8 @@ _WANT = {
     "Cancelled": (499, "invalid_request_error", "request_cancelled", None),
     "UpstreamError": (502, "server_error", "upstream_error", None),
     "UpstreamUnavailable": (503, "server_error", "upstream_unavailable", None),
+    "ConnectionFailed": (503, "server_error", "upstream_unavailable", None),
+    "ConnectionRefused": (503, "server_error", "upstream_unavailable", None),
     "UpstreamTimeout": (504, "server_error", "upstream_timeout", None),
     "UpstreamRateLimited": (503, "server_error", "upstream_rate_limited", None),
     "UpstreamAuthFailed": (502, "server_error", "upstream_auth_failed", None),

@@ -32,6 +32,7 @@ def test_scanners_can_find_it_and_no_two_are_alike() -> None:
         f" {KEY}",
         f"{KEY}\n",
     ],
+    ids=["", "prefix", "short", "long", "upper", "other", "foreign", "space", "line"],
 )
 def test_what_is_none(text: str) -> None:
     assert not is_key(text)
