@@ -75,3 +75,16 @@ def test_the_dashboards_are_what_grafana_s_own_types_say(tmp_path: Path, pytestc
     command = ("node", modules / "typescript" / "bin" / "tsc", *options, "check.ts")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_collectors_pipelines_are_made_of_parts_that_are_there() -> None:
+    """No Collector is at hand to ask."""
+    wanted = yaml.safe_load((MONITORING / "otel-collector.yaml").read_text("utf-8"))
+    service = wanted["service"]
+    used = {("extensions", name) for name in service["extensions"]}
+    for pipeline in service["pipelines"].values():
+        used |= {(kind, name) for kind, names in pipeline.items() for name in names}
+    kinds = ("receivers", "processors", "exporters", "extensions")
+    assert used == {(kind, name) for kind in kinds for name in wanted[kind]}
+    assert all(pipeline["processors"][0] == "memory_limiter" for pipeline in service["pipelines"].values())
+    assert set(wanted["receivers"]["otlp"]["protocols"]) == {"grpc", "http"}

@@ -119,8 +119,16 @@ async def test_a_prometheus_that_moved(grafana: GrafanaFake) -> None:
     assert await provided(grafana, prometheus_url="http://elsewhere:9090") == [f"data source {UID}"]
     assert grafana.data_sources[UID]["url"] == "http://elsewhere:9090"
     assert grafana.data_sources[UID]["jsonData"]["timeInterval"] == "60s"
-    grafana.data_sources[UID]["readOnly"] = True
-    assert await provided(grafana) == []
+
+
+async def test_a_data_source_of_grafanas_own_files_is_let_be(grafana: GrafanaFake) -> None:
+    await provided(grafana)
+    grafana.data_sources[UID] |= {"readOnly": True, "url": "http://elsewhere:9090"}
+    integration = built(grafana)
+    await integration.initialize()
+    assert grafana.data_sources[UID]["url"] == "http://elsewhere:9090"
+    assert (await integration.health_check()).status is HealthStatus.HEALTHY
+    await integration.shutdown()
 
 
 async def test_two_processes_at_once(grafana: GrafanaFake) -> None:

@@ -1,6 +1,7 @@
 """The integration by itself: its contract, its health, its figures, and what libraries trace."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,13 +20,15 @@ from app.core.integration_framework import (
 )
 from app.domain.calls import EndedCall
 from app.domain.observing import Observable
+from app.domain.tracing import Told
 from app.domain.usage import Usage
 from app.integrations.monitoring.opentelemetry import OpenTelemetryIntegration
 from app.integrations.monitoring.opentelemetry import integration as integration_module
 from app.testing.contract import IntegrationContract
 from tests.servers.asking import becomes
 from tests.servers.front_ends import FRONT_ENDS
-from tests.servers.otlp_receiver import OtlpReceiver, Told, otlp_receiver
+from tests.servers.otlp_receiver import OtlpReceiver, otlp_receiver
+from tests.servers.otlp_receiver import Told as Span
 from tests.servers.raw_client import get
 from tests.servers.serving import serving
 from tests.servers.whole_platform import whole_platform
@@ -197,7 +200,32 @@ async def test_figures(receiver: OtlpReceiver) -> None:
     }
 
 
-async def spans_of(integration: OpenTelemetryIntegration, receiver: OtlpReceiver) -> dict[str, Told]:
+async def test_what_was_asked_is_not_kept_with_the_record(receiver: OtlpReceiver) -> None:
+    """Records are remembered for a while, to be explained."""
+    integration = await started(receiver, metrics=False)
+    trace = integration.begin(None)
+    trace.told = Told(lambda: None)
+    integration.call_ended(call(trace=trace))
+    await integration.shutdown()
+    assert trace.told is None
+    assert [span.kind for span in receiver.spans] == ["SERVER"]
+
+
+async def test_a_start_that_was_cancelled_leaves_nothing_behind(receiver: OtlpReceiver) -> None:
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("opentelemetry")}
+    integration = OpenTelemetryIntegration(IntegrationConfig(name="otel", settings={"endpoint": receiver.http}))
+    starting = asyncio.create_task(integration.initialize())
+    await asyncio.sleep(0)
+    starting.cancel()
+    await asyncio.wait({starting})
+    await integration.shutdown()
+    assert integration._building is not None
+    await asyncio.wait({integration._building})
+    left = {thread for thread in threading.enumerate() if thread.name.startswith("opentelemetry")}
+    assert left <= before
+
+
+async def spans_of(integration: OpenTelemetryIntegration, receiver: OtlpReceiver) -> dict[str, Span]:
     await integration.shutdown()
     return {span.name: span for span in receiver.spans}
 

@@ -292,6 +292,8 @@ def test_times_and_kin() -> None:
     ]
     assert [span.kind for span in (server, wait, first)] == [SpanKind.SERVER, SpanKind.INTERNAL, SpanKind.CLIENT]
     assert all(span.parent is server.context for span in (wait, first, second, third))
+    assert server.parent is not None
+    assert server.parent.is_remote
     assert third.context is not None
     assert third.context.span_id == 0xBB
     assert (first.attributes or {})["error.type"] == "unavailable"
