@@ -76,9 +76,9 @@ class OpenTelemetryIntegration(BaseIntegration):
         if self._telemetry is None:
             return HealthReport(HealthStatus.UNHEALTHY, "not started")
         trouble, details = self._telemetry.trouble, self._telemetry.counts()
-        if trouble is None:
+        if not trouble:
             return HealthReport(details=details)
-        return HealthReport(HealthStatus.DEGRADED, f"the collector takes nothing ({trouble})", details)
+        return HealthReport(HealthStatus.DEGRADED, f"the collector takes {trouble}", details)
 
     async def shutdown(self) -> None:
         if self._building is not None:

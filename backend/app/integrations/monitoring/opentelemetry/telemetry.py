@@ -56,10 +56,10 @@ class Telemetry:
         self.tracer = self.provider.get_tracer(SCOPE.name, SCOPE.version, schema_url=SCOPE.schema_url)
 
     @property
-    def trouble(self) -> str | None:
-        """Why what was told last did not arrive."""
-        parts = (self.outbox, self.reporter)
-        return next((part.trouble for part in parts if part is not None and part.trouble is not None), None)
+    def trouble(self) -> str:
+        """What did not arrive when it was told last, and why; empty where all did."""
+        parts = {"spans": self.outbox, "metrics": self.reporter}
+        return ", ".join(f"no {name} ({part.trouble})" for name, part in parts.items() if part and part.trouble)
 
     def counts(self) -> dict[str, int]:
         """Of spans."""

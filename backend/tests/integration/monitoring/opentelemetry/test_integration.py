@@ -77,7 +77,9 @@ async def started(
     return integration
 
 
-@pytest.mark.parametrize(("status", "word"), [(401, "status 401"), (500, "status 500"), (200, None)])
+@pytest.mark.parametrize(
+    ("status", "word"), [(401, "takes no spans (status 401)"), (500, "(status 500)"), (200, None)]
+)
 async def test_health_tells_what_the_collector_says(receiver: OtlpReceiver, status: int, word: str | None) -> None:
     receiver.status = status
     integration = await started(receiver, metrics=False)
