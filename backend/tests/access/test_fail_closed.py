@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app.accounts.accounts import Accounts
+from app.accounts.keys.digests import Digests
 from app.accounts.keys.text import new_key
 from app.api import identity
 from app.api.refusals import Refusals
@@ -40,7 +41,7 @@ def broken(*_: object, **__: object) -> Any:
 
 
 STEPS: dict[str, tuple[object, str, tuple[str, ...]]] = {
-    "the key's digest": (hmac, "digest", (KNOWN, UNKNOWN)),
+    "the key's digest": (Digests, "of", (KNOWN, UNKNOWN)),
     "what is known": (Accounts, "known", (KNOWN, UNKNOWN)),
     "the lookup": (Accounts, "find", (UNKNOWN,)),
     "the database": (DatabaseIntegration, "reading", (UNKNOWN,)),
