@@ -88,8 +88,12 @@ class RequestLog:
     def _json(self, record: CallRecord) -> str:
         usage = record.usage
         told = usage or _NOTHING
-        failed = [tried for tried in record.tried if tried.failure is not None]
-        waited = sum([tried.waited for tried in record.tried])
+        failures: list[str] = []
+        waited = 0.0
+        for tried in record.tried:
+            waited += tried.waited
+            if tried.failure is not None:
+                failures.append(f"{tried.integration}/{tried.model}: {tried.failure}")
         line = Line(
             time=self._stamp.utc(time.time()),
             level="info",
@@ -111,7 +115,7 @@ class RequestLog:
             stream=record.stream,
             cached=record.cached,
             error=record.error,
-            failures=[f"{tried.integration}/{tried.model}: {tried.failure}" for tried in failed],
+            failures=failures,
             input_tokens=None if usage is None else usage.input_tokens,
             output_tokens=None if usage is None else usage.output_tokens,
             cached_tokens=told.cached_tokens or None,
