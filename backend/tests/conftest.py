@@ -11,6 +11,14 @@ from tests.servers.openai_peer import OpenAIPeer, running_peer
 from tests.servers.postgres import Postgres, running_postgres
 
 
+@pytest.fixture(scope="session", autouse=True)
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What whoever runs the tests has in the platform's own folder stays out of them, and they out of it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+        yield
+
+
 @pytest.fixture(autouse=True)
 def log_level() -> Iterator[None]:
     """A platform in the process sets the level of the log, also when it reloads; the next test must not see it."""

@@ -12,6 +12,7 @@ from app.api.websocket.server import uvicorn_options
 from app.bootstrap import Platform
 from app.settings import load_settings
 from tests.graphql.client import connected
+from tests.servers.asking import becomes, status_of
 from tests.servers.echo_peer import echo_peer
 from tests.servers.platform_process import platform_process
 from tests.servers.raw_client import Reply, get, post
@@ -34,10 +35,15 @@ async def running(folder: Path, **environ: str) -> AsyncIterator[int]:
     platform = Platform(lambda: load_settings(None, {"HOME": str(folder), **environ}, overrides))
     await platform.start()
     try:
+        await becomes(lambda: _settled(platform), 20.0)
         async with serving(platform.app, **uvicorn_options(1 << 20)) as port:
             yield port
     finally:
         await platform.stop()
+
+
+async def _settled(platform: Platform) -> bool:
+    return platform.manager.status_of("graphql").state in ("ready", "disabled")
 
 
 async def ask(port: int, query: str) -> Reply:
@@ -98,6 +104,7 @@ async def test_an_answer_under_way_ends_before_a_stopping_process_does(tmp_path:
             f'integrations: {{peer: {{kind: openai_compatible, settings: {{base_url: "{peer.url}"}}}}}}\n'
         )
         async with platform_process(tmp_path) as platform, asyncio.timeout(20):
+            await becomes(lambda: _serves(platform.port), 20.0)
             async with connected(f"ws://127.0.0.1:{platform.port}/graphql") as client:
                 await client.subscribe(
                     'subscription { generate(model: "echo", prompt: "What is a pod?") { ... on TextDelta { text } '
@@ -112,3 +119,8 @@ async def test_an_answer_under_way_ends_before_a_stopping_process_does(tmp_path:
                 assert (await client.until_end())[-1] == {"id": "1", "type": "complete"}
                 assert (await client.closed())[0] == 1001
             assert await platform.process.wait() == 0
+
+
+async def _serves(port: int) -> bool:
+    state: str = (await status_of(port, "graphql"))["state"]
+    return state == "ready"
