@@ -7,7 +7,8 @@ import pickle
 import signal
 import subprocess
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
@@ -127,20 +128,37 @@ async def test_a_conversion_can_be_given_up(tmp_path: Path) -> None:
     write_safetensors(tmp_path / "models" / "mine")
     async with custom_models(**settings(tmp_path)) as custom:
         before = {child.pid for child in _children()}
-        loading = asyncio.create_task(custom.load("mine"))
-        await until(lambda: any(child.pid not in before for child in _children()))
-        (child,) = (child for child in _children() if child.pid not in before)
-        child.suspend()
-        (resident,) = custom.residents()
-        assert (resident.model, resident.status, resident.stage) == ("mine", "loading", "converting")
-        assert [model.loading for model in custom.models()] == [False, True]
-        await custom.unload("mine")
-        with pytest.raises(UpstreamUnavailable, match="its loading was stopped"):
-            await loading
+        target = _target(custom, "mine")
+        with _held_up(target):
+            loading = asyncio.create_task(custom.load("mine"))
+            await until(lambda: any(child.pid not in before for child in _children()))
+            (child,) = (child for child in _children() if child.pid not in before)
+            (resident,) = custom.residents()
+            assert (resident.model, resident.status, resident.stage) == ("mine", "loading", "converting")
+            assert [model.loading for model in custom.models()] == [False, True]
+            await custom.unload("mine")
+            with pytest.raises(UpstreamUnavailable, match="its loading was stopped"):
+                await loading
         assert not child.is_running()
         assert custom.residents() == []
-        assert kept(tmp_path / "data") == []
+        assert not target.exists()
         await custom.load("mine")
+        assert kept(tmp_path / "data") == [target.name]
+
+
+def _target(custom: CustomModelsIntegration, model: str) -> Path:
+    checkpoint = custom._shelf.models[model].checkpoint
+    assert checkpoint is not None
+    return custom._loader.conversions.target(checkpoint)
+
+
+@contextmanager
+def _held_up(target: Path) -> Iterator[None]:
+    """Conversions to `target` wait: somebody else seems to be at it."""
+    target.parent.mkdir(parents=True)
+    with (target.parent / f".{target.name}.unfinished").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _conversion(folder: Path, target: Path, output: int) -> "subprocess.Popen[bytes]":
@@ -168,7 +186,7 @@ async def test_nothing_half_made_is_offered(tmp_path: Path, end: str) -> None:
     write_safetensors(folder)
     data.mkdir(parents=True)
     async with custom_models(**settings(tmp_path)) as custom:
-        target = custom._loader.conversions.target(custom._shelf.models["mine"].checkpoint)  # type: ignore[arg-type]
+        target = _target(custom, "mine")
     reading, writing = _full_pipe()
     process = _conversion(folder, target, writing)
     os.close(writing)
