@@ -141,7 +141,18 @@ def test_names(name: str, wanted: Wanted) -> None:
     "name",
     [
         *("", "/", "a/b/c", "../m", "org/..", "org/m:../x", "org/m:a/../../x", "org/m:/etc/passwd", "org/.m"),
-        *("org/m@../x", "org/m@", "org/m:", "org/m:.hidden", "org/m:a//b", "org/m\n", "org/m:a\x00b", "org\\m"),
+        *(
+            "org/m@../x",
+            "org/m@x/../y",
+            "org/a..b",
+            "org/m@",
+            "org/m:",
+            "org/m:.hidden",
+            "org/m:a//b",
+            "org/m\n",
+            "org/m:a\x00b",
+            "org\\m",
+        ),
         *("org/m?x=1", "org/m#x", "org/%2e%2e", "http://host/m", "o" * 200 + "/m", "org/m:a/.b"),
     ],
 )
