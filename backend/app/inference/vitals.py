@@ -29,6 +29,9 @@ LONGEST_REST = 300.0
 LONGEST_DOUBT = 5
 """Seconds."""
 
+ONE_DEATH = 1.0
+"""Seconds in which the connections break that an upstream had when it died."""
+
 MINUTE = 60.0
 KEPT_UNLISTED = 1000
 
@@ -220,7 +223,8 @@ class Vitals:
                 self._rest(min(error.retry_after, LONGEST_REST), now, said=True)
             elif isinstance(error, UpstreamRateLimited):
                 self._rest(self._policy.rate_limit_rest, now, said=False)
-        known = again or (since < self._failed_at and isinstance(error, ConnectionFailed))
+        same_death = since < self._failed_at and now < self._failed_at + ONE_DEATH
+        known = again or (same_death and isinstance(error, ConnectionFailed))
         if _is_its_fault(error) and (probe or not known):
             self._failures = min(self._failures + 1, LONGEST_DOUBT)
             self._failed_at, self._doubted_until = now, now + self._failures

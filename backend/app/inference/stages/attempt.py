@@ -49,7 +49,8 @@ class WalkPlan:
     async def __call__(self, call: Call) -> EventStream:
         """Raises the last attempt's error when all failed, at once an error that is the caller's own."""
         plan = Plan(call, self._catalog.current, asyncio.get_running_loop().time, self._random)
-        step = await self._found(call, plan, plan.first())
+        first = plan.first()
+        step = first if isinstance(first, Step) else await self._held(call, plan, first)
         while True:
             attempt = self._at_once(call, step) or await self._admitted(call, plan, step)
             try:
@@ -61,11 +62,11 @@ class WalkPlan:
                 failed = next((each for each in call.attempts if each.failure is error), attempt)
                 following = plan.after(error, failed.target)
                 if following is None:
-                    raise plan.last_word(error, failed.target) from error
-                step = await self._found(call, plan, following)
+                    raise plan.last_word(error, failed.target) from None
+                step = following if isinstance(following, Step) else await self._held(call, plan, following)
                 if step.pause >= _left(call, step):
                     call.stopped = _whose_time(call, step)
-                    raise plan.last_word(error) from error
+                    raise plan.last_word(error) from None
                 logger.info("call %s: %s; on to '%s'", call.id, error, step.target.integration)
             else:
                 call.at_end.insert(0, partial(self._over, attempt))  # whatever else may fail there
@@ -73,19 +74,18 @@ class WalkPlan:
             if step.pause:
                 await asyncio.sleep(step.pause)
 
-    async def _found(self, call: Call, plan: Plan, step: Step | Hold) -> Step:
+    async def _held(self, call: Call, plan: Plan, hold: Hold) -> Step:
         """A step that can be made, once there is one. Raises what the caller gets when there will be none."""
-        if isinstance(step, Step):
-            return step
-        time = asyncio.get_running_loop().time
-        began = time()
-        while isinstance(step, Hold):
-            if step.seconds >= _left(call, step):
-                call.stopped = _whose_time(call, step)
-                raise plan.last_word(step.error)
-            await _news(step)
-            step = plan.resume(step)
-        return msgspec.structs.replace(step, held=time() - began)
+        now = asyncio.get_running_loop().time
+        began = now()
+        found: Step | Hold = hold
+        while isinstance(found, Hold):
+            if found.seconds >= _left(call, found):
+                call.stopped = _whose_time(call, found)
+                raise plan.last_word(found.error)
+            await _news(found)
+            found = plan.resume(found)
+        return msgspec.structs.replace(found, held=now() - began)
 
     def _at_once(self, call: Call, step: Step) -> Attempt | None:
         """As `_admitted`, where nobody has to wait."""
@@ -103,7 +103,7 @@ class WalkPlan:
                 following = plan.instead(refusal)
                 if following is None:
                     raise
-                step = await self._found(call, plan, following)
+                step = following if isinstance(following, Step) else await self._held(call, plan, following)
             else:
                 return self._begun(call, step, waited)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.domain.errors import UpstreamRateLimited, UpstreamUnavailable
+from app.domain.errors import ConnectionFailed, UpstreamRateLimited, UpstreamUnavailable
 from app.inference.catalog import Catalog, Source
 from app.inference.policy import BreakerPolicy, RoutingPolicy
 from app.inference.routes import ConfiguredModel, Route, Routing
@@ -48,6 +48,31 @@ def test_a_new_instance_begins_without_the_faults_of_the_old_one() -> None:
     assert after.excluded(101.0) is None
     assert after.slots is before.slots  # who is still being served there keeps the place
     assert fleet.of(new, "i", "m") is after
+
+
+def test_what_breaks_when_an_upstream_dies_broke_once() -> None:
+    vitals, broke = Vitals(RoutingPolicy()), ConnectionFailed("broke")
+    for _ in range(100):
+        vitals.begin(90.0)
+    for _ in range(50):
+        assert not vitals.ended(broke, 100.0, since=90.0)
+    assert vitals.doubtful(100.9)
+    assert not vitals.doubtful(101.1)  # as after one failure
+    opened = [vitals.ended(broke, 101.5 + second, since=90.0) for second in range(4)]
+    assert opened == [False, False, False, True]  # they are not one death that break one after another
+
+
+def test_answers_of_5xx_count_each_time_and_so_do_requests_sent_after_a_failure() -> None:
+    for error, since in ((DOWN, 90.0), (ConnectionFailed("broke"), 100.0)):
+        vitals = Vitals(RoutingPolicy())
+        assert [vitals.ended(error, 100.0, since=since) for _ in range(5)] == [False] * 4 + [True]
+
+
+def test_an_answer_that_was_asked_for_before_a_failure_clears_no_doubt() -> None:
+    for since, doubtful in ((99.0, True), (100.0, False)):
+        vitals = failed(Vitals(RoutingPolicy()), times=1)
+        vitals.ended(None, 100.5, since=since)
+        assert vitals.doubtful(100.5) == doubtful
 
 
 def test_a_pause_is_believed_up_to_a_point_and_not_for_a_key_that_is_replaced() -> None:
