@@ -176,6 +176,19 @@ async def test_thirty_percent_of_errors_are_not_seen_where_there_is_a_fallback(t
         assert sum(peer.asked for peer in peers[:2]) <= 1.2 * REQUESTS + 3
 
 
+async def test_what_breaks_the_connection_is_asked_no_more_than_what_errs(tmp_path: Path) -> None:
+    async with stage(tmp_path, 3, **FAILING, **NO_BREAKER) as (platform, peers):
+        drawn = random.Random(1)
+        for peer in peers:
+            peer.behave = lambda: b"" if drawn.random() < 0.3 else None
+        requests = REQUESTS // 10
+        await ask_often(platform.port, "m", requests)
+        by_id = sum((peer.by_id for peer in peers), Counter[bytes]())
+        assert max(by_id.values()) <= 3
+        # A connection that was unused for a while may be replaced, which is no try.
+        assert sum(peer.asked for peer in peers) <= 1.2 * requests + 3 + 10
+
+
 async def test_a_target_that_asks_for_a_pause_gets_it(tmp_path: Path) -> None:
     async with stage(tmp_path, 2, models={"m": ["p0/m", "p1/m"], "alone": "p0/m"}) as (platform, (busy, other)):
         assert visible_failures(await ask_often(platform.port, "m", 200)) == 0

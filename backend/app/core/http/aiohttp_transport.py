@@ -1,7 +1,8 @@
 """The transport port on aiohttp: dear per request, and the one that speaks through a forward proxy.
 
-Two things that it does less exactly than h1: `max_idle_connections` is not known to aiohttp, and a pooled
-connection that is reset after half a head counts as one that never answered.
+Three things that it does less exactly than h1: `max_idle_connections` is not known to aiohttp; nor is for how
+long a connection was unused, so that one that dies is replaced for a POST, too; and a pooled connection that is
+reset after half a head counts as one that never answered.
 
 aiohttp repeats idempotent requests by itself, on fresh connections too. A session middleware turns the errors it
 would do that for into our own, so that the one rule of the port holds.

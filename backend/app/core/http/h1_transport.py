@@ -19,6 +19,7 @@ from app.domain.errors import ConnectionRefused, PlatformError
 
 _READ_BUFFER = 64 * 1024
 _BODY_METHODS = frozenset({"PATCH", "POST", "PUT"})
+_NOT_IDEMPOTENT = frozenset({"PATCH", "POST"})
 
 
 class H1Transport:
@@ -27,6 +28,7 @@ class H1Transport:
         self._upstream = upstream
         self._connect_timeout = settings.connect_timeout
         self._first_byte_timeout = settings.first_byte_timeout
+        self._stale_after = settings.stale_after
         self._limits = Limits(settings.max_head_bytes, settings.idle_timeout)
         self._tls = ClientTls(upstream.name, settings) if upstream.tls else None
         self._pool = Pool(settings.max_idle_connections, settings.keep_alive)
@@ -45,12 +47,15 @@ class H1Transport:
     async def open(self, request: OutboundRequest) -> H1Response:
         head = self._head(request)
         patience = request.first_byte_timeout or self._first_byte_timeout
+        loop = asyncio.get_running_loop()
         older = self._pool.take()
         if older is not None:
+            unused = loop.time() - older.idle_since
             response = await _exchange(older, request, head, patience)
             if response is not None:
                 return response
-        loop = asyncio.get_running_loop()
+            if unused < self._stale_after and request.method in _NOT_IDEMPOTENT:
+                raise failures.lost(self.name, older.death)
         began = loop.time()
         try:
             connection = await self._connect(loop, patience)

@@ -38,12 +38,13 @@ class OutboundRequest(msgspec.Struct, frozen=True, kw_only=True):
 class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Times are seconds; None means without limit.
 
-    `idle_timeout`: the longest silence while somebody waits for more of the body. `keep_alive`: how long an unused
-    connection is kept; stay below what servers do (many close after 75 s, some after 5 s; a close that crosses
-    our request is retried once, see `Transport.open`). `ca_file` replaces the system's authorities;
-    `client_cert_file` and `client_key_file` (PEM) are shown to an upstream that asks for them; each new connection
-    uses what is in the files then. `proxy` is an
-    http:// forward proxy and always uses the aiohttp client; the environment's proxies are never read.
+    `idle_timeout`: the longest silence while somebody waits for more of the body. `keep_alive`: how long an
+    unused connection is kept; stay below what servers do (many close after 75 s, some after 5 s; a close that
+    crosses our request is retried once, see `Transport.open`). `stale_after`: one that was unused for so long
+    may have been closed by now; one that was just in use breaks for another reason. `ca_file` replaces the
+    system's authorities; `client_cert_file` and `client_key_file` (PEM) are shown to an upstream that asks for
+    them; each new connection uses what is in the files then. `proxy` is an http:// forward proxy and always uses
+    the aiohttp client; the environment's proxies are never read.
     """
 
     client: Literal["h1", "aiohttp"] = "h1"
@@ -52,6 +53,7 @@ class TransportSettings(msgspec.Struct, frozen=True, kw_only=True):
     idle_timeout: float | None = 300.0
     max_idle_connections: int = 100
     keep_alive: float = 15.0
+    stale_after: float = 2.0
     max_head_bytes: int = 64 * 1024
     verify: bool = True
     ca_file: str | None = None
@@ -101,7 +103,8 @@ class Transport(Protocol):
         """Send, and return on the head of the final response, whatever its status. Redirects are not followed.
 
         A pooled connection that dies before a single byte of the response is replaced by a fresh one, once and
-        unseen; nothing else is retried. Cancelling closes the connection at once.
+        unseen: but not for a POST unless it was unused for `stale_after`, for the server may have begun on it, and
+        who asks decides how often. Nothing else is retried. Cancelling closes the connection at once.
         """
         ...
 

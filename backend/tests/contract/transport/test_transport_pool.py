@@ -58,11 +58,28 @@ async def test_a_pooled_connection_that_dies_unheard_is_replaced_unseen(connect,
         await call.until_gone()
 
     async with raw_peer(script) as peer:
-        transport = connect(peer.url)
+        transport = connect(peer.url, stale_after=0.0)
         assert await fetch(transport) == (200, b"ok")
         assert await fetch(transport, request_) == (200, b"ok")
         assert [request.method for request in peer.requests] == ["GET", request_.method, request_.method]
         assert len(peer.calls) == 2
+
+
+@pytest.mark.parametrize("client", ["h1"], indirect=True)
+async def test_what_is_lost_on_a_connection_that_was_just_in_use_is_not_sent_twice(connect):
+    """Not the keep-alive race: the server has taken it, and may have begun."""
+
+    async def script(call: Call) -> None:
+        await call.request()
+        await call.answer()
+        await call.request()
+
+    async with raw_peer(script) as peer:
+        transport = connect(peer.url)
+        await fetch(transport)
+        with pytest.raises(ConnectionFailed, match="closed the connection"):
+            await fetch(transport, POST)
+        assert len(peer.requests) == 2
 
 
 async def test_the_replacement_is_fresh_even_when_more_pooled_ones_wait(connect):
@@ -78,7 +95,7 @@ async def test_the_replacement_is_fresh_even_when_more_pooled_ones_wait(connect)
 
     together, arrived = asyncio.Event(), asyncio.Semaphore(0)
     async with raw_peer(script) as peer:
-        transport = connect(peer.url)
+        transport = connect(peer.url, stale_after=0.0)
         async with asyncio.TaskGroup() as group:
             for _ in range(3):
                 group.create_task(fetch(transport))

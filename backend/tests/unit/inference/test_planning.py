@@ -43,6 +43,7 @@ MODELS = {
     "two": model("a", "b"),
     "three": model("a", "b", "c"),
     "safe": model("a", "b", policy=ModelPolicy(fallbacks=("spare", "three"))),
+    "lean": model("a", policy=ModelPolicy(fallbacks=("spare",))),
     "chain": model("a", policy=ModelPolicy(fallbacks=("safe",))),
     "spare": model("z"),
     "strict": model("a", "b", policy=ModelPolicy(retries=0)),
@@ -164,6 +165,16 @@ def test_a_target_that_has_no_place_free_is_not_an_attempt() -> None:
     assert [step.target.integration if step else None for step in steps] == ["a", "b", "c", None]
 
 
+def test_who_found_no_place_has_three_attempts_all_the_same() -> None:
+    plan = plan_for("three")
+    steps = [first(plan), step_of(plan.instead(RateLimited("full")))]
+    for _ in range(3):
+        assert steps[-1] is not None
+        steps.append(step_of(plan.after(DOWN, steps[-1].target)))
+    assert asked(steps) == ["a", "b", "c", "a"]
+    assert steps[-1] is None
+
+
 def test_a_full_model_falls_back() -> None:
     plan = plan_for("safe")
     full = RateLimited("full")
@@ -242,6 +253,13 @@ def test_without_a_fallback_that_can_be_asked_the_model_itself_is() -> None:
         shut(fleet, each, 995.0)
     plan = plan_for("safe", fleet)
     assert asked(walked(plan, [DOWN])) == ["a last", "b last"]
+
+
+def test_the_try_that_was_kept_for_a_fallback_is_the_models_own_where_that_cannot_be_asked() -> None:
+    fleet = Fleet()
+    shut(fleet, "z", 1000.0)
+    assert asked(walked(plan_for("lean", fleet), [DOWN, DOWN])) == ["a", "a", "a"]
+    assert asked(walked(plan_for("lean"), [DOWN, DOWN])) == ["a", "a", "z"]
 
 
 def test_a_resting_target_is_left_out_but_one_that_did_not_say_how_long_is_asked_for_want_of_others() -> None:
