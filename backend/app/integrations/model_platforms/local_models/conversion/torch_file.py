@@ -2,8 +2,8 @@
 
 `torch.save` writes a zip archive, its members not compressed: `data.pkl`, a pickle of the state dict in which each
 tensor names a storage by number, and the bytes of each storage. A pickle is a program. This one may name what a
-state dict is made of, and gets stand-ins, which do nothing and hold nothing but where bytes are; any other name ends
-the reading before anything is called. It is meant for a process of its own all the same.
+state dict is made of, and gets stand-ins, which do nothing and hold nothing but where bytes are; any other name
+ends the reading before anything is called. It is meant for a process of its own all the same.
 
 Files from before torch 1.6 (a bare pickle) are refused.
 """
