@@ -25,7 +25,7 @@ class Store:
             async with self._database().reading() as connection:
                 yield connection
         except UpstreamError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Any]:
@@ -34,15 +34,15 @@ class Store:
             async with self._database().writing() as connection:
                 yield connection
         except UpstreamError as error:
-            raise _unavailable() from error
+            raise unavailable() from error
 
     def _database(self) -> SqlDatabase:
         for database in self._found():
             return database
-        raise _unavailable()
+        raise unavailable()
 
 
-def _unavailable() -> Unavailable:
+def unavailable() -> Unavailable:
     return Unavailable(
         "The platform's database does not answer now, and this needs it. GET /integrations/status tells more.",
         code="database_unavailable",

@@ -16,7 +16,6 @@ from app.accounts.limits.budgets import Budgets
 from app.accounts.usage.schemas import NANOS
 from app.api.context import ApiContext
 from app.api.tiers import Defined
-from app.domain.errors import NotFound
 from app.domain.limits import Budget
 from app.domain.ports import SpendWindow
 from app.domain.principal import Principal
@@ -67,17 +66,17 @@ async def budgets(context: ApiContext, principal: Principal) -> list[BudgetShown
 
 
 async def budget(context: ApiContext, principal: Principal, name: str) -> BudgetShown:
-    """Raises NotFound."""
+    """Raises NotFound; Unavailable while nobody knows what the database has."""
     for each in await budgets(context, principal):
         if each.name == name:
             return each
-    raise NotFound(f"There is no budget '{name[:64]}'.", code="budget_not_found", param="name")
+    raise context.accounts.allowances.missing("budget", name)
 
 
 async def set_budget(context: ApiContext, actor: Actor, name: str, wanted: BudgetWanted) -> BudgetShown:
     """Raises Conflict, InvalidRequest."""
-    await (await context.accounts.setting_allowances()).set_budget(actor, name, wanted)
-    return await budget(context, actor.principal, name)
+    held, kept = await (await context.accounts.setting_allowances()).set_budget(actor, name, wanted)
+    return _shown(held, Entry(kept.thing, kept), held.holders(kept.thing))
 
 
 async def delete_budget(context: ApiContext, actor: Actor, name: str) -> None:

@@ -12,7 +12,6 @@ from app.accounts.allowances.book import AllowanceBook, Entry
 from app.accounts.allowances.schemas import TierWanted
 from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
-from app.domain.errors import NotFound
 from app.domain.limits import Rate, Tier
 from app.domain.principal import Principal
 from app.domain.roles import Right
@@ -46,11 +45,11 @@ async def tiers(context: ApiContext, principal: Principal) -> list[TierShown]:
 
 
 async def tier(context: ApiContext, principal: Principal, name: str) -> TierShown:
-    """Raises NotFound."""
+    """Raises NotFound; Unavailable while nobody knows what the database has."""
     for each in await tiers(context, principal):
         if each.name == name:
             return each
-    raise NotFound(f"There is no tier '{name[:64]}'.", code="tier_not_found", param="name")
+    raise context.accounts.allowances.missing("tier", name)
 
 
 async def set_tier(context: ApiContext, actor: Actor, name: str, wanted: TierWanted) -> TierShown:

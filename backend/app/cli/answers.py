@@ -247,6 +247,7 @@ class Budget(msgspec.Struct):
     each: str | None = None
     holders: tuple[Holder, ...] = ()
     resets_at: float | None = None
+    complete: bool = True
     defined_in: str = ""
     defined_at: str | None = None
 

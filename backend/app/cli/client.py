@@ -149,6 +149,13 @@ def quoted(name: str) -> str:
     return quote(name, safe="/:")
 
 
+def segment(name: str) -> str:
+    """A name as one segment of a path, of what has no slashes in its names. Raises Refused."""
+    if not name or "/" in name:
+        raise Refused(f"{printable(name)!r} can't be a name: it needs a letter or a digit, and no slash.")
+    return quote(name, safe="")
+
+
 @contextmanager
 def connected(url: str, api_key: str | None) -> Iterator[PlatformClient]:
     """A client whose failures end the command: 3 where nobody answers, 1 where the answer is an error."""

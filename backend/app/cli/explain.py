@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli.client import connected, quoted
+from app.cli.client import connected, segment
 from app.cli.options import DEFAULT_URL, KeyOption, Output, OutputOption, UrlOption
 from app.cli.tables import ago, show_json, show_table
 
@@ -22,7 +22,7 @@ def explain(
     from app.cli.answers import Explanation
 
     with connected(url, api_key) as platform:
-        answer = platform.request("GET", f"/v1/requests/{quoted(id)}/explain")
+        answer = platform.request("GET", f"/v1/requests/{segment(id)}/explain")
         found = platform.shaped(answer, Explanation)
     if output is Output.JSON:
         show_json(answer)

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import typer
 
-from app.cli.client import PlatformClient, connected, printable, quoted
+from app.cli.client import PlatformClient, connected, printable, segment
 from app.cli.options import DEFAULT_URL, KeyOption, Output, OutputOption, UrlOption
 from app.cli.tables import ago, show_json, show_table
 from app.cli.times import duration
@@ -184,7 +184,7 @@ def _pairs(metadata: list[str]) -> dict[str, str]:
 
 
 def _path(id: str) -> str:
-    return f"/v1/keys/{quoted(id)}"
+    return f"/v1/keys/{segment(id)}"
 
 
 def _all(platform: PlatformClient, wanted: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from app.cli.client import PlatformClient, Refused, connected, printable
+from app.cli.client import PlatformClient, Refused, connected, printable, segment
 from app.cli.options import DEFAULT_URL, INTERRUPTED, KeyOption, Output, OutputOption, UrlOption
 from app.cli.tables import ago, show_json, show_table, size
 
@@ -181,10 +181,8 @@ def cancel(
     api_key: KeyOption = None,
 ) -> None:
     """Stop a job. What was fetched is kept for the next pull."""
-    from urllib.parse import quote
-
     with connected(url, api_key) as platform:
-        platform.request("DELETE", f"/models/jobs/{quote(id, safe='')}")
+        platform.request("DELETE", f"/models/jobs/{segment(id)}")
     typer.echo(f"{printable(id)} is cancelled.")
 
 

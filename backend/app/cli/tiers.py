@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from app.cli.client import connected, printable, quoted
+from app.cli.client import connected, printable, segment
 from app.cli.options import DEFAULT_URL, ConfigOption, KeyOption, Output, OutputOption, UrlOption, fail
 from app.cli.tables import show_json, show_table
 from app.cli.times import duration
@@ -88,7 +88,7 @@ def set_tier(  # noqa: PLR0913, PLR0917 - a command has as many arguments as it 
     wanted = {"level": level, "groups": groups or [], "models": models or [], "priority": priority}
     body = {**wanted, "description": description, "rates": [_rate(each) for each in rates or ()]}
     with connected(url, api_key) as platform:
-        platform.request("PUT", f"/v1/tiers/{quoted(name)}", body)
+        platform.request("PUT", f"/v1/tiers/{segment(name)}", body)
     typer.echo(f"The tier {printable(name)} is set.")
 
 
@@ -96,7 +96,7 @@ def set_tier(  # noqa: PLR0913, PLR0917 - a command has as many arguments as it 
 def delete_tier(name: Name, url: UrlOption = DEFAULT_URL, api_key: KeyOption = None) -> None:
     """Delete a tier that no key names."""
     with connected(url, api_key) as platform:
-        platform.request("DELETE", f"/v1/tiers/{quoted(name)}")
+        platform.request("DELETE", f"/v1/tiers/{segment(name)}")
     typer.echo(f"The tier {printable(name)} is deleted.")
 
 

@@ -29,3 +29,10 @@ class Price(msgspec.Struct, frozen=True, kw_only=True):
             + usage.cache_write_tokens * written
             + usage.output_tokens * self.output
         ) / PER_MILLION
+
+
+def dollars(amount: float) -> str:
+    """With cents; less than one dollar with as many decimals as it has, for a small sum is not none."""
+    if amount >= 1:
+        return f"{amount:,.2f}"
+    return "0." + f"{amount:.9f}"[2:].rstrip("0").ljust(2, "0")

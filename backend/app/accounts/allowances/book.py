@@ -17,9 +17,9 @@ from app.accounts.allowances.schemas import Kept, Kind
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.budgets import Budgets
 from app.accounts.limits.tiers import Tiers
-from app.accounts.store import Store
+from app.accounts.store import Store, unavailable
 from app.core.clock import Clock
-from app.domain.errors import Conflict, PlatformError
+from app.domain.errors import Conflict, NotFound, PlatformError
 from app.domain.limits import Budget, Tier
 
 POLL_SECONDS = 2.0
@@ -123,9 +123,14 @@ class AllowanceBook:
 
     async def latest(self) -> "AllowanceBook":
         """Itself, with what others have just changed if the database tells."""
-        if self._failed_at + PAUSE_AFTER_FAILURE <= self._clock.monotonic():
+        beginning = self.stored.version is None and self._turn.locked()
+        if beginning or self._failed_at + PAUSE_AFTER_FAILURE <= self._clock.monotonic():
             await self._look()
         return self
+
+    def missing(self, kind: Kind, name: str) -> PlatformError:
+        """What is said of one that is not there, as far as is known."""
+        return unavailable() if self.stored.version is None else not_found(kind, name)
 
     async def known(self) -> None:
         """Returns when the database has told once, or does not answer."""
@@ -185,3 +190,7 @@ class AllowanceBook:
             except Exception:
                 logger.exception("defect while tiers and budgets were looked up; they stay as they were known")
             await self._clock.sleep(POLL_SECONDS if self.stored.version is not None or told else FIRST_SECONDS)
+
+
+def not_found(kind: Kind, name: str) -> NotFound:
+    return NotFound(f"There is no {kind} '{name[:64]}'.", code=f"{kind}_not_found", param="name")

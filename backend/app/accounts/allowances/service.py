@@ -10,17 +10,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.allowances import repository as rows
-from app.accounts.allowances.book import AllowanceBook
+from app.accounts.allowances.book import AllowanceBook, not_found
 from app.accounts.allowances.schemas import BudgetWanted, Kept, Kind, TierWanted, budget_of, tier_of
 from app.accounts.audit.repository import append
 from app.accounts.audit.schemas import Actor, act_of
 from app.accounts.keys import repository as keys
 from app.accounts.keys.source import SUBJECT as KEYS
 from app.accounts.keys.trees import is_tree
+from app.accounts.limits.budgets import Budgets
 from app.accounts.store import Store
 from app.accounts.versions import raise_version
 from app.core.clock import Clock
-from app.domain.errors import Conflict, InvalidRequest, NotFound, PlatformError
+from app.domain.errors import Conflict, InvalidRequest, PlatformError
 from app.domain.limits import Budget, Tier
 
 MOST = 10_000
@@ -42,20 +43,21 @@ class AllowanceService:
         """Raises InvalidRequest."""
         return await self._set(actor, "tier", tier_of(name, wanted))
 
-    async def set_budget(self, actor: Actor, name: str, wanted: BudgetWanted) -> Kept[Budget]:
-        """Raises InvalidRequest."""
-        if self._book.budgets is None:
+    async def set_budget(self, actor: Actor, name: str, wanted: BudgetWanted) -> tuple[Budgets, Kept[Budget]]:
+        """And who holds it against what is spent. Raises InvalidRequest."""
+        held = self._book.budgets
+        if held is None:
             raise Conflict(
                 "Nothing is known of spending: `usage.enabled` or the database is off.", code="usage_off"
             )
-        return await self._set(actor, "budget", budget_of(name, wanted))
+        return held, await self._set(actor, "budget", budget_of(name, wanted))
 
     async def delete(self, actor: Actor, kind: Kind, name: str) -> None:
         """Raises NotFound, and Conflict for a tier that keys name."""
         async with self._turn(kind, name) as connection:
             before = await rows.get(connection, kind, name)
             if before is None:
-                raise NotFound(f"There is no {kind} '{name[:64]}'.", code=f"{kind}_not_found", param="name")
+                raise not_found(kind, name)
             if kind == "tier":
                 await self._check_unused(connection, name)
             await rows.remove(connection, kind, name)

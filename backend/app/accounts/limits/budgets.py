@@ -15,6 +15,7 @@ from app.core.clock import Clock, SystemClock
 from app.domain.errors import BudgetExceeded
 from app.domain.limits import Budget, BudgetReached
 from app.domain.ports import Spending, SpendScope
+from app.domain.prices import dollars
 from app.domain.principal import Principal
 
 _PERIOD = {"day": "a day", "month": "a month", "total": "in all"}
@@ -113,10 +114,10 @@ class Budgets:
         self._told = {each for each in self._told if each[2] == self._period(budget) or each[0] != budget.name}
         self._told.add(case)
         logger.warning(
-            "%s: %.2f of %.2f USD %s are spent%s",
+            "%s: %s of %s USD %s are spent%s",
             _name(budget, id),
-            spent / NANOS,
-            budget.limit / NANOS,
+            dollars(spent / NANOS),
+            dollars(budget.limit / NANOS),
             _PERIOD[budget.window],
             "; its requests are refused" if whole else "",
         )
@@ -147,7 +148,5 @@ def _exceeded(budget: Budget, id: str) -> BudgetExceeded:
     """What the platform has is its operator's own matter."""
     if budget.scope == "platform":
         return BudgetExceeded("The platform's budget is spent: ask its operator.", code="insufficient_quota")
-    return BudgetExceeded(
-        f"The budget of {budget.limit / NANOS:,.2f} USD {_PERIOD[budget.window]} of this {budget.scope} is spent.",
-        code="insufficient_quota",
-    )
+    amount = f"{dollars(budget.limit / NANOS)} USD {_PERIOD[budget.window]}"
+    return BudgetExceeded(f"The budget of {amount} of this {budget.scope} is spent.", code="insufficient_quota")

@@ -210,12 +210,9 @@ async def test_while_the_database_is_away_what_was_known_holds(
     await setting.set_tier(actor(), "silver", SILVER)
     room.accounts.allowances.stored = module.Stored()
 
-    def away(_: object) -> Any:
-        raise Unavailable("The database is away.")
-
     with monkeypatch.context() as gone:
-        gone.setattr(DatabaseIntegration, "reading", away)
-        gone.setattr(DatabaseIntegration, "writing", away)
+        gone.setattr(DatabaseIntegration, "reading", _away)
+        gone.setattr(DatabaseIntegration, "writing", _away)
         room.accounts.allowances.start()
         await becomes(lambda: told(caplog), 5.0)
         with pytest.raises(Unavailable):
@@ -223,7 +220,7 @@ async def test_while_the_database_is_away_what_was_known_holds(
         await room.accounts.allowances.latest()
     await becomes(lambda: known(room), 5.0)
     with monkeypatch.context() as gone:
-        gone.setattr(DatabaseIntegration, "reading", away)
+        gone.setattr(DatabaseIntegration, "reading", _away)
         await room.accounts.allowances.latest()
         assert tier_names(room) == {"gold", "free", "silver"}
     assert caplog.text.count("only tiers and budgets of the configuration are known as yet") == 1
@@ -253,6 +250,28 @@ async def test_that_the_database_is_slow_is_found_out_by_one(
     assert asked == 1
     await book.known()  # as when a key was just found there
     assert book.stored.version is not None
+
+
+async def test_whoever_asks_while_the_database_is_first_read_waits_for_it(
+    room: Process, database_settings: dict[str, Any]
+) -> None:
+    """The look before may have failed just now, for the database was not up yet."""
+    await (await service(room)).set_tier(actor(), "silver", SILVER)
+    async with process(database_settings) as other:
+        book = other.accounts.allowances
+        with pytest.MonkeyPatch.context() as early:
+            early.setattr(DatabaseIntegration, "reading", _away)
+            await book.latest()
+        assert book.missing("tier", "silver").code == "database_unavailable"  # nobody knows that there is none
+        first = asyncio.create_task(book.refresh())
+        await asyncio.sleep(0)
+        assert "silver" in {entry.thing.name for entry in (await book.latest()).entries("tier")}
+        await first
+        assert book.missing("tier", "nosuch").code == "tier_not_found"
+
+
+def _away(_: object) -> Any:
+    raise Unavailable("The database is away.")
 
 
 async def test_a_key_is_never_known_before_its_tier(room: Process, database_settings: dict[str, Any]) -> None:

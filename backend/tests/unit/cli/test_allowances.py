@@ -88,6 +88,37 @@ def test_budgets_are_listed_with_what_is_left(platform: FakePlatform, command: C
     assert json.loads(command("budgets", "list", "-o", "json").stdout) == {"budgets": [BUDGET, nobody]}
 
 
+def test_a_small_budget_is_not_shown_as_none(platform: FakePlatform, command: Command) -> None:
+    platform.answer("GET /v1/budgets", {"data": [{**BUDGET, "usd": 0.001, "holders": []}]})
+    [_, _, row] = command("budgets", "list").stdout.splitlines()
+    assert "each team 0.001 day" in " ".join(row.split())
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_it_is_said_when_what_was_spent_is_not_known_yet(
+    platform: FakePlatform, command: Command, complete: bool
+) -> None:
+    platform.answer("GET /v1/budgets", {"data": [{**BUDGET, "complete": complete}]})
+    assert ("is not known yet" in command("budgets", "list").stderr) is not complete
+
+
+@pytest.mark.parametrize("kind", ["tiers", "budgets"])
+@pytest.mark.parametrize("name", ["", "a/b"])
+def test_what_can_be_no_name_is_not_asked_for(
+    platform: FakePlatform, command: Command, kind: str, name: str
+) -> None:
+    refused = command(kind, "rm", name)
+    assert (refused.exit_code, platform.asked) == (1, [])
+    assert f"{name!r} can't be a name" in refused.stderr
+
+
+@pytest.mark.parametrize("option", ["--usd", "--alert-at"])
+@pytest.mark.parametrize("amount", ["nan", "inf", "much"])
+def test_what_is_no_amount_is_refused(platform: FakePlatform, command: Command, option: str, amount: str) -> None:
+    refused = command("budgets", "set", "red", "--usd", "5", option, amount)
+    assert (refused.exit_code, platform.asked) == (2, [])
+
+
 def test_a_budget_is_set_and_deleted(platform: FakePlatform, command: Command) -> None:
     platform.answer("PUT /v1/budgets/red", BUDGET)
     platform.answer("DELETE /v1/budgets/red", {"deleted": True})
