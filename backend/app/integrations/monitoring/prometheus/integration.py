@@ -109,7 +109,8 @@ class _Parts:
     async def exposition(self, accept: str) -> tuple[str, bytes]:
         """Adding up and writing take their time, so they are done in a thread."""
         answers = await self._siblings.ask_all(TOPIC)
-        seen = [*self._look(), *of_all(self._platform)]
+        gpus = [] if self._gpus is None else await self._gpus.look()
+        seen = [*self._look(), *of_all(self._platform), *gpus]
         return await asyncio.to_thread(self._write, seen, answers, accept)
 
     def close(self) -> None:
@@ -129,8 +130,6 @@ class _Parts:
         numbers = self._shelf.numbers() if self._room is None else collect(self._room)
         for answer in answers:
             seen += msgspec.json.decode(answer, type=list[Seen])
-        if self._gpus is not None:
-            seen += self._gpus.look()
         return write(numbers, together(seen), accept)
 
     def _convention(self, integration: str) -> str:
