@@ -1,11 +1,15 @@
-"""What all lines of the log have in common: a time, harmless characters, whether they are JSON or for people."""
+"""What all lines of the log have in common: a time, harmless characters, no secrets, whether they are JSON or for
+people.
+"""
 
 import json
 import sys
 import time
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
+
+from app.core.redaction import redact
 
 Format = Literal["auto", "text", "json"]
 
@@ -24,6 +28,24 @@ def json_line(value: object) -> str:
     """JSON escapes newlines; what else a terminal might obey is escaped here."""
     text = msgspec.json.encode(value).decode()
     return text if text.isprintable() else "".join(c if c.isprintable() else json.dumps(c)[1:-1] for c in text)
+
+
+def without_secrets(lines: str) -> str:
+    """`lines`: as `json_line` made them. They are taken out of the texts within, which are what secrets look like:
+    in JSON a quote before or after one is escaped, and what is cut out along with half of that leaves no JSON.
+    """
+    unquoted = lines.replace('\\"', '"')
+    if redact(lines) == lines and (unquoted is lines or redact(unquoted) == unquoted):
+        return lines
+    return "".join(f"{json_line(_cleaned(json.loads(line)))}\n" for line in lines.split("\n") if line)
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, list):
+        return [_cleaned(each) for each in value]
+    return {name: _cleaned(each) for name, each in value.items()} if isinstance(value, dict) else value
 
 
 class Stamp:

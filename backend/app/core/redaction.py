@@ -50,7 +50,8 @@ class Redactor:
 
 def _forms(secret: str) -> tuple[str, ...]:
     """As it is, in JSON, in an address, in Python's own form."""
-    return secret, json.dumps(secret)[1:-1], quote(secret, safe=""), repr(secret)[1:-1]
+    in_json = (json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1])
+    return secret, *in_json, quote(secret, safe=""), repr(secret)[1:-1]
 
 
 redact = Redactor()

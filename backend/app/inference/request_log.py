@@ -5,6 +5,7 @@ of a request in a sampled profile. At most the last tenth of a second is lost wh
 """
 
 import asyncio
+import contextlib
 import logging
 import sys
 import time
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from app.core.log_lines import Format, Stamp, json_line, printable, writes_json
+from app.core.log_lines import Format, Stamp, json_line, printable, without_secrets, writes_json
 from app.core.redaction import redact
 from app.domain.usage import Usage
 from app.inference.stages.account import CallRecord
@@ -66,7 +67,10 @@ class RequestLog:
         self._lines: list[str] = []
         self._timer: asyncio.TimerHandle | None = None
         self._stamp = Stamp()
-        self._line: Callable[[CallRecord], str] = self._json if writes_json(format) else self._text
+        self._line: Callable[[CallRecord], str] = self._text
+        self._clean: Callable[[str], str] = redact
+        if writes_json(format):
+            self._line, self._clean = self._json, without_secrets
 
     def __call__(self, record: CallRecord) -> None:
         if not logger.isEnabledFor(logging.INFO):
@@ -82,8 +86,10 @@ class RequestLog:
             self._timer = None
         lines, self._lines = self._lines, []
         if lines:
-            sys.stderr.write(redact("".join(lines)))
-            sys.stderr.flush()
+            # A full disk or a reader that is gone: there is nowhere to tell it, and nobody else's matter.
+            with contextlib.suppress(OSError):
+                sys.stderr.write(self._clean("".join(lines)))
+                sys.stderr.flush()
 
     def _json(self, record: CallRecord) -> str:
         usage = record.usage

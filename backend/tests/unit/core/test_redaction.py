@@ -68,6 +68,7 @@ def test_what_is_harmless_stays(text: str) -> None:
         ('with "quotes"', '{"message": "with \\"quotes\\""}'),
         ("a/b+c=d&e", "https://host/?q=a%2Fb%2Bc%3Dd%26e"),
         ("naïve-secret", "naïve-secret"),
+        ('naïve "secret"', '{"message": "naïve \\"secret\\""}'),
     ],
 )
 def test_what_is_known_to_be_one(secret: str, text: str) -> None:

@@ -1,5 +1,7 @@
 """The line that a call leaves behind."""
 
+import errno
+import io
 import json
 import logging
 from collections.abc import Iterator
@@ -120,3 +122,37 @@ async def test_a_key_for_a_model_is_not_written(format: Any, capsys: pytest.Capt
     log(record("sk-canary-0123456789"))
     log.flush()
     assert "canary" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("model", "told"),
+    [
+        ('bearer abcdef"x', '[redacted]"x'),
+        ("api_key=abcdefg\\", "[redacted]"),
+        ('say "api_key": "canary123"', 'say "[redacted]"'),
+        ("plain \\ 'words' \"here\"", "plain \\ 'words' \"here\""),
+    ],
+)
+async def test_what_is_taken_out_leaves_json(model: str, told: str, capsys: pytest.CaptureFixture[str]) -> None:
+    log = RequestLog("json")
+    tried = Tried("fast", "cloud", model, 0.1, failure="unavailable")
+    log(record(model, error=f"{model} is not known", tried=(tried,)))
+    log(record("harmless"))
+    log.flush()
+    first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert first["model"] == told
+    assert first["error"] == f"{told} is not known"
+    assert first["failures"][0].startswith(f"cloud/{told}")
+    assert (second["model"], second["attempts"], second["duration_ms"]) == ("harmless", 2, 12.3)
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_log_that_takes_nothing_is_nobodys_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stderr", Full())
+    log = RequestLog()
+    log(record())
+    log.flush()
