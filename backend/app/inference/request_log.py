@@ -140,11 +140,13 @@ class RequestLog:
             ("key", record.key),
             ("cost", None if record.cost is None else f"${record.cost:.6f}"),
             ("trace", None if record.trace is None else record.trace.id),
+            ("error", record.error),
         )
         rest = "".join([f" {name}={value}" for name, value in optional if value is not None])
+        target = "-" if record.integration is None else f"{record.integration}/{record.target_model}"
         text = (
             f"{self._stamp.local(time.time())} INFO    {record.front_end} {record.id} "
-            f"{record.operation} model={record.model} target={record.integration}/{record.target_model} "
+            f"{record.operation} model={record.model} target={target} "
             f"attempts={record.attempts} outcome={record.outcome} ms={record.seconds * 1000:.1f} tokens={tokens}"
             f"{rest}"
         )

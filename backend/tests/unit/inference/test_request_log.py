@@ -26,21 +26,20 @@ def level() -> Iterator[None]:
 
 
 def record(model: str = "fast", **fields: Any) -> CallRecord:
-    return CallRecord(
-        **fields,
-        id="req-1",
-        principal="local",
-        front_end="openai_api",
-        operation="chat",
-        model=model,
-        integration="ollama",
-        target_model="llama",
-        attempts=2,
-        outcome="ok",
-        seconds=0.0123,
-        first_event_seconds=0.01,
-        usage=Usage(input_tokens=3, output_tokens=4),
-    )
+    usual = {
+        "id": "req-1",
+        "principal": "local",
+        "front_end": "openai_api",
+        "operation": "chat",
+        "integration": "ollama",
+        "target_model": "llama",
+        "attempts": 2,
+        "outcome": "ok",
+        "seconds": 0.0123,
+        "first_event_seconds": 0.01,
+        "usage": Usage(input_tokens=3, output_tokens=4),
+    }
+    return CallRecord(model=model, **{**usual, **fields})
 
 
 async def test_lines_come_together_and_tell_all(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,6 +54,15 @@ async def test_lines_come_together_and_tell_all(capsys: pytest.CaptureFixture[st
     assert "model=other" in second
     log.flush()
     assert capsys.readouterr().err == ""
+
+
+async def test_people_read_why_a_call_failed(capsys: pytest.CaptureFixture[str]) -> None:
+    log = RequestLog()
+    log(record(integration=None, target_model=None, outcome="unavailable", usage=None, error="'x' is away.\n"))
+    log.flush()
+    line = capsys.readouterr().err
+    assert "target=- attempts=2 outcome=unavailable" in line
+    assert line.endswith("tokens=- error='x' is away.\\n\n")
 
 
 @pytest.mark.parametrize("format", ["text", "json"])
