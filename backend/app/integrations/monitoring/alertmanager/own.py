@@ -22,7 +22,7 @@ _OVER = frozenset({IntegrationState.READY, IntegrationState.DEGRADED, Integratio
 
 
 class _Own(msgspec.Struct):
-    """`until`: when it is over by itself. `sent`: whether Alertmanager has been told."""
+    """`until`: when it is over by itself, or was. `sent`: whether Alertmanager has been told."""
 
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
@@ -39,7 +39,7 @@ class OwnAlerts:
         self._after = after
         self._labels = labels
         self._held: dict[str, _Own] = {}
-        self._over: list[_Own] = []
+        self._over: dict[str, _Own] = {}
 
     def integration(self, event: StateChanged, kind: IntegrationType) -> None:
         name = event.name
@@ -51,9 +51,11 @@ class OwnAlerts:
 
     def over(self, integration: str) -> None:
         """It is not down any more, or not there."""
-        held = self._held.pop(_key(integration), None)
-        if held is not None:
-            self._over.append(held)
+        key = _key(integration)
+        held = self._held.pop(key, None)
+        if held is not None and held.sent:
+            held.until = self._clock.now()
+            self._over[key] = held
 
     def budget(self, event: BudgetReached) -> None:
         budget = event.budget
@@ -67,18 +69,18 @@ class OwnAlerts:
         self._hold(f"budget {budget.name} {event.id} {name}", name, severity, labels, summary, "", end)
 
     def due(self) -> list[Mapping[str, Any]]:
-        """What is to be sent now: all that last, again and again, and once what is over."""
+        """What is to be sent now: all that last, again and again, and what is over, until it would be so without a
+        word: Alertmanager may not have heard the first.
+        """
         now = self._clock.now()
-        for key, own in list(self._held.items()):
-            if own.until is not None and own.until <= now:
-                del self._held[key]
+        self._held = {key: own for key, own in self._held.items() if own.until is None or now < own.until}
+        self._over = {key: own for key, own in self._over.items() if now < (own.until or 0.0) + LASTS}
         lasting = [own for own in self._held.values() if own.until is not None or now - own.since >= self._after]
         for own in lasting:
             own.sent = True
-        over, self._over = [own for own in self._over if own.sent], []
         return [
             *(_told(own, min(now + LASTS, own.until or now + LASTS)) for own in lasting),
-            *(_told(own, now) for own in over),
+            *(_told(own, own.until or now) for own in self._over.values()),
         ]
 
     def _hold(
@@ -93,6 +95,7 @@ class OwnAlerts:
     ) -> None:
         if key in self._held:
             return
+        self._over.pop(key, None)
         told = {"alertname": name, "severity": severity, **self._labels, **labels}
         annotations = {"summary": summary, "description": description}
         self._held[key] = _Own(told, annotations, self._clock.now(), until)

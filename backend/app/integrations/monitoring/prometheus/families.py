@@ -135,7 +135,9 @@ LOAD_SECONDS = _histogram(
     "llm_model_load_seconds", "How long it took to load a model into memory.", _LOAD, *("model", "provider")
 )
 KEY_REFUSALS = _counter(
-    "llm_key_refusals_total", "Callers turned away for their key: unknown, expired, revoked, none.", "reason"
+    "llm_key_refusals_total",
+    "Callers turned away: no key, unknown key, expired key, revoked key, bad token.",
+    "reason",
 )
 LOOP_LAG = _histogram(
     "llm_event_loop_lag_seconds", "How late the event loop does what is due; asked twice a second.", _LAG

@@ -31,7 +31,7 @@ def names(alerts: list[dict[str, Any]]) -> list[str]:
     return [each["labels"]["alertname"] for each in alerts]
 
 
-async def test_an_integration_that_is_down_for_long_is_told_again_and_again_and_once_when_it_is_back() -> None:
+async def test_an_integration_that_is_down_for_long_is_told_again_and_again_and_that_it_is_back() -> None:
     own = Own()
     own.moves(STATE.RETRYING)
     began = own.clock.now()
@@ -45,9 +45,22 @@ async def test_an_integration_that_is_down_for_long_is_told_again_and_again_and_
     assert (told["startsAt"], told["endsAt"]) == (stamp(began), stamp(own.clock.now() + LASTS))
     assert names(await own.later(15)) == ["LLMIntegrationFailed"]
     own.moves(STATE.READY)
-    (over,) = await own.later(0)
-    assert over["endsAt"] == stamp(own.clock.now())
+    ended = stamp(own.clock.now())
+    for seconds in (0, 1, LASTS - 2):
+        (over,) = await own.later(seconds)
+        assert over["endsAt"] == ended
     assert await own.later(1) == []
+
+
+async def test_what_is_down_again_is_not_told_to_be_over() -> None:
+    own = Own(after=0)
+    own.moves(STATE.FAILED)
+    (first,) = await own.later(1)
+    own.moves(STATE.READY)
+    own.moves(STATE.FAILED)
+    (again,) = await own.later(1)
+    assert again["labels"] == first["labels"]
+    assert again["endsAt"] == stamp(own.clock.now() + LASTS)
 
 
 async def test_one_that_was_down_for_a_moment_is_not_worth_a_word() -> None:
