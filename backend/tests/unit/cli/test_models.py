@@ -139,7 +139,9 @@ def test_search(platform: FakePlatform, command: Command) -> None:
 def test_cancel(platform: FakePlatform, command: Command) -> None:
     platform.answer("DELETE /models/jobs/job_1", {**JOB, "state": "cancelled"})
     assert command("models", "cancel", "job_1").stdout == "job_1 is cancelled.\n"
-    assert command("models", "cancel", "../x").stderr == "There is no such thing.\n"
+    assert command("models", "cancel", "nosuch").stderr == "There is no such thing.\n"
+    assert "can't be a name" in command("models", "cancel", "../x").stderr
+    assert [each.path for each in platform.asked] == ["/models/jobs/job_1", "/models/jobs/nosuch"]
 
 
 def test_rm_unload_pin_unpin(platform: FakePlatform, command: Command) -> None:
