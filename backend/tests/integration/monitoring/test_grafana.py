@@ -10,6 +10,7 @@ from app.core.integration_framework import (
     HealthStatus,
     IntegrationAuthFailed,
     IntegrationConfig,
+    IntegrationConfigError,
 )
 from app.domain.errors import UpstreamError
 from app.integrations.monitoring.dashboards import DASHBOARDS
@@ -156,6 +157,12 @@ async def test_somebody_saves_in_between(grafana: GrafanaFake) -> None:
     grafana.before_save = save
     assert f"dashboard {OVERVIEW}" in await provided(grafana)
     assert grafana.dashboards[OVERVIEW]["dashboard"]["title"] == DASHBOARDS[OVERVIEW]["title"]
+
+
+async def test_a_title_that_is_taken(grafana: GrafanaFake) -> None:
+    grafana.folders["theirs"] = {"uid": "theirs", "title": "LLM Platform"}
+    with pytest.raises(IntegrationConfigError, match=r"settings\.folder"):
+        await provided(grafana)
 
 
 LACKING = ["folders:read", "folders:create", "dashboards:read", "dashboards:write"]

@@ -15,7 +15,7 @@ from app.core.integration_framework import (
     IntegrationConfigError,
     IntegrationNotReady,
 )
-from app.domain.errors import UpstreamAuthFailed
+from app.domain.errors import Conflict, UpstreamAuthFailed
 from app.integrations.monitoring.dashboards import DASHBOARDS
 from app.integrations.monitoring.grafana import provisioning
 from app.integrations.monitoring.grafana.client import Client, Refused
@@ -73,6 +73,8 @@ class GrafanaIntegration(BaseIntegration):
                 await provisioning.provide_dashboard(client, wanted, done)
         except Refused as refused:
             raise IntegrationAuthFailed(f"{refused.message} {_ADVICE}") from None
+        except Conflict as taken:
+            raise IntegrationConfigError(taken.message) from None
         except UpstreamAuthFailed as error:
             raise IntegrationAuthFailed(f"{error.message} Set settings.api_key to a service account's.") from None
         if done.written:

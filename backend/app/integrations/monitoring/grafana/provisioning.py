@@ -38,7 +38,9 @@ async def provide_folder(client: Client, title: str, done: Done) -> None:
     except Conflict:
         # Another process was faster, or the title belongs to another folder.
         if await client.folder(UID) is None:
-            raise
+            raise Conflict(
+                f"Grafana has a folder '{title}' of its own: set settings.folder to another title."
+            ) from None
 
 
 async def provide_data_source(client: Client, url: str, done: Done) -> None:
@@ -53,7 +55,7 @@ async def provide_data_source(client: Client, url: str, done: Done) -> None:
         except Conflict:
             found = await client.data_source(UID)
             if found is None:
-                raise
+                raise Conflict(f"Grafana has a data source '{DATA_SOURCE}' of its own: rename it there.") from None
     if found.get("url") != url and not found.get("readOnly"):
         await client.update_data_source(UID, {**found, "url": url})
         done.written.append(f"data source '{DATA_SOURCE}'")
