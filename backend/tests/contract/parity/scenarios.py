@@ -79,7 +79,7 @@ LOOK = Tool(name="look", parameters={"properties": {"at": {"type": "string"}}, "
 ROAM = Tool(name="roam", parameters={"properties": {}, "type": "object"})
 SCHEMA = {"properties": {"answer": {"type": "integer"}}, "required": ["answer"], "type": "object"}
 SHORT = Timeouts(first_token=0.05, idle=0.05, total=0.3)
-NONE_AT_ALL = Timeouts(first_token=0.05, idle=0.05, total=0.05)
+NONE_AT_ALL = Timeouts(first_token=0.4, idle=0.4, total=0.4)  # a tenth of it may pass before the upstream is asked
 FAMILY = "né 👩\u200d👩\u200d👧 末"
 
 
