@@ -6,12 +6,13 @@ import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.servers.asking import CHAT, MESSAGES, becomes, chat
+from tests.servers.asking import CHAT, MESSAGES, becomes, chat, status_of
 from tests.servers.faulty_peer import FaultyPeer, faulty_peers, refusal
 from tests.servers.platform_process import PlatformProcess, platform_process
 from tests.servers.raw_client import Reply, connection, post, read_reply, request_bytes
@@ -41,12 +42,17 @@ async def stage(folder: Path, count: int, **document: object) -> AsyncIterator[S
         }
         (folder / "llm-platform.yaml").write_text(json.dumps({"integrations": integrations, **document}))
         async with platform_process(folder, "--log-level", "warning") as platform:
-            for peer in peers:
+            for number, peer in enumerate(peers):
+                await becomes(partial(is_ready, platform.port, f"p{number}"), seconds=30)
                 peer.asked = 0
                 peer.by_id.clear()
             yield Stage(platform, peers)
             assert await platform.stop() == 0
             assert "defect" not in platform.log()
+
+
+async def is_ready(port: int, integration: str) -> bool:
+    return bool((await status_of(port, integration))["state"] == "ready")
 
 
 async def ask_often(
