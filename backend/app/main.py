@@ -8,7 +8,6 @@ import os
 import signal
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -21,6 +20,7 @@ from app import bootstrap
 from app.api.rest.protocol import protocol_class
 from app.api.websocket.server import uvicorn_options
 from app.banner import banner
+from app.core.siblings import common_folder
 from app.limiting import told_of_shares
 from app.logs import configure_logging
 from app.settings import ConfigError, LoadedSettings
@@ -59,8 +59,8 @@ def serve(load: Load) -> int:
         return 1
     with listener:
         if settings.server.workers > 1:
-            with tempfile.TemporaryDirectory(prefix="llm-") as folder:
-                run_one = partial(run_worker, folder=Path(folder))
+            with common_folder() as folder:
+                run_one = partial(run_worker, folder=folder)
                 load = partial(bootstrap.accepted, load, settings.server.host)  # the listener outlives each worker
                 return run_workers(settings.server.workers, run_one, load, listener)
         return _run(lambda: bootstrap.Platform(load, loaded), listener)

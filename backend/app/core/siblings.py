@@ -7,14 +7,37 @@ bytes, read to their end. An empty answer means that this process does not know.
 import asyncio
 import contextlib
 import os
+import shutil
+import tempfile
 from asyncio import StreamReader, StreamWriter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from app.core.liveness import lives, mark, mark_new
 
 ANSWER_SECONDS = 1.0
 """How long a process may take that hangs, or is about to end."""
 
+_FOLDERS = "llm-platform-"
+_ALIVE = "alive"
+
 Answer = Callable[[bytes], bytes]
+
+
+@contextlib.contextmanager
+def common_folder() -> Iterator[Path]:
+    """For the processes of one platform, until its end. Those of platforms that were killed go now."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_FOLDERS}*"):
+        with contextlib.suppress(OSError):
+            if not lives(left / _ALIVE):
+                shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(prefix=_FOLDERS) as name:
+        folder = Path(name)
+        alive = mark_new(folder / _ALIVE)
+        try:
+            yield folder
+        finally:
+            os.close(alive)
 
 
 class Siblings:
@@ -23,6 +46,7 @@ class Siblings:
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._own: Path | None = None
+        self._alive: int | None = None
         self._server: asyncio.Server | None = None
         self._answers: dict[bytes, Answer] = {}
 
@@ -47,6 +71,7 @@ class Siblings:
 
     async def listen(self) -> None:
         if self._folder is not None:
+            self._alive = mark(self._folder / _ALIVE)
             self._own = self._folder / str(os.getpid())
             self._server = await asyncio.start_unix_server(_Conversation(self._answers), self._own)
 
@@ -77,6 +102,9 @@ class Siblings:
             self._server.close()
             await self._server.wait_closed()
             self._server = None
+        if self._alive is not None:
+            os.close(self._alive)
+            self._alive = None
 
 
 class _Conversation:
@@ -101,5 +129,18 @@ async def _ask(socket: Path, question: bytes) -> bytes:
                 writer.write(question)
                 writer.write_eof()
                 return await reader.read()
+    except ConnectionRefusedError:
+        _forget(socket)
     except (OSError, TimeoutError):
-        return b""
+        pass
+    return b""
+
+
+def _forget(socket: Path) -> None:
+    """Of a process that was killed: many may be, one after another, and each leaves one."""
+    try:
+        os.kill(int(socket.name), 0)
+    except ProcessLookupError:
+        socket.unlink(missing_ok=True)
+    except PermissionError:
+        pass  # it runs, as somebody else

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.core import siblings
-from app.core.siblings import Siblings
+from app.core.siblings import Siblings, common_folder
 
 
 @asynccontextmanager
@@ -77,7 +77,7 @@ async def test_nobody_knows_and_nobody_is_there(tmp_path: Path, monkeypatch: pyt
 async def test_those_that_died_or_hang_stop_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(siblings, "ANSWER_SECONDS", 0.05)
     with socket.socket(socket.AF_UNIX) as dead, socket.socket(socket.AF_UNIX) as hanging:
-        dead.bind(str(tmp_path / "dead"))
+        dead.bind(str(tmp_path / str(2**22 + 1)))
         hanging.bind(str(tmp_path / "hanging"))
         hanging.listen()
         async with family(tmp_path, monkeypatch, lambda _: b"", lambda _: b"known") as members:
@@ -92,3 +92,45 @@ async def test_a_question_that_never_ends_is_let_go(tmp_path: Path, monkeypatch:
         writer.write(b"half a que")
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_the_folder_of_a_platform_that_was_killed_goes_when_another_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name in ("killed", "beginning"):
+        (tmp_path / f"llm-platform-{name}" / "metrics").mkdir(parents=True)
+    (tmp_path / "llm-platform-killed" / "alive").touch()
+    (tmp_path / "somebody-else").mkdir()
+    with common_folder() as first:
+        orphan = Siblings(first)
+        await orphan.listen()
+        with common_folder() as second:
+            there = {each.name for each in tmp_path.iterdir()}
+            assert there == {first.name, second.name, "llm-platform-beginning", "somebody-else"}
+    await orphan.close()
+
+
+async def test_who_is_killed_leaves_its_platform_to_the_workers_that_are_still_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    folder = tmp_path / "llm-platform-orphaned"
+    folder.mkdir()
+    worker = Siblings(folder)
+    await worker.listen()
+    with common_folder():
+        assert folder.exists()
+    await worker.close()
+    with common_folder():
+        assert not folder.exists()
+
+
+async def test_the_socket_of_one_that_was_killed_is_cleared_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in (str(os.getpid()), str(2**22 + 1)):  # above the largest number of a process
+        with socket.socket(socket.AF_UNIX) as dead:
+            dead.bind(str(tmp_path / name))
+    assert await Siblings(tmp_path).ask_all("t") == []
+    assert [each.name for each in tmp_path.iterdir()] == [str(os.getpid())]

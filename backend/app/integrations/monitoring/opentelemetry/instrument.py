@@ -25,8 +25,10 @@ class Instrumented:
     def __init__(self, names: Sequence[Name], provider: TracerProvider, context: IntegrationContext) -> None:
         self._undo: list[Undo] = []
         try:
-            self._undo += [_BY_NAME[name](provider, context) for name in names]
+            for name in names:
+                self._undo.append(_BY_NAME[name](provider, context))
         except ImportError as error:
+            self.undo()
             raise IntegrationConfigError(
                 f"settings.instrument: {error.name} is missing; install llm-platform[instrumentation]"
             ) from None

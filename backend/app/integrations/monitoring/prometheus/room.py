@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.core.liveness import lives
 from app.integrations.monitoring.prometheus.families import FAMILIES
 from app.integrations.monitoring.prometheus.shelf import NAMES, VALUES, WIDTH, Numbers, Place
 
@@ -35,7 +36,7 @@ def collect(room: Path) -> Numbers:
         dead: list[str] = []
         for path in sorted(room.glob(f"*{NAMES}")):
             id = path.name.removesuffix(NAMES)
-            if _lives(path):
+            if lives(path):
                 living.append(_numbers(room, id))
             else:
                 dead.append(id)
@@ -83,18 +84,6 @@ def _add(total: Numbers, numbers: Numbers) -> None:
     for series, more in numbers.items():
         found = total.get(series)
         total[series] = more if found is None else [a + b for a, b in zip(found, more, strict=True)]
-
-
-def _lives(names: Path) -> bool:
-    file = os.open(names, os.O_RDONLY)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    else:
-        return False
-    finally:
-        os.close(file)
 
 
 @contextmanager

@@ -6,7 +6,6 @@ other processes can read them at any time and nothing is lost when this one is k
 names is alive. Adding to a number costs no system call and no lock: only its own process ever writes.
 """
 
-import fcntl
 import logging
 import mmap
 import os
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from app.core.liveness import mark_new
 from app.integrations.monitoring.prometheus.families import FAMILIES, Family
 
 CAPACITY = 2**18
@@ -61,7 +61,7 @@ class Shelf:
             self._memory = mmap.mmap(-1, size)
         else:
             self._memory = _mapped(folder / (self.id + VALUES), size)
-            self._names = _locked(folder / (self.id + NAMES))
+            self._names = mark_new(folder / (self.id + NAMES))
         self.values = memoryview(self._memory).cast("d")
 
     def add(self, family: Family, amount: float, *labels: str) -> None:
@@ -133,12 +133,3 @@ def _mapped(path: Path, size: int) -> mmap.mmap:
         return mmap.mmap(file, size)
     finally:
         os.close(file)
-
-
-def _locked(path: Path) -> int:
-    """Locked before it has its name: without a lock it would be taken for that of a dead process."""
-    early = path.with_suffix(".new")
-    file = os.open(early, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-    fcntl.flock(file, fcntl.LOCK_EX)
-    early.rename(path)
-    return file
