@@ -137,7 +137,9 @@ def _of_file(config: Path) -> Iterator[dict[str, Any]]:
 
 
 def _limit(rate: "Rate") -> str:
-    return f"{rate.limit} {rate.unit}" + ("" if rate.unit == "concurrent" else f" / {rate.window:g} s")
+    from app.domain.limits import span
+
+    return f"{rate.limit:,} {rate.unit}" + ("" if rate.unit == "concurrent" else f" in {span(rate.window)}")
 
 
 def _rate(text: str) -> dict[str, Any]:

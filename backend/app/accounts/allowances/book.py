@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from app.accounts.allowances.schemas import Kept, Kind
+from app.accounts.allowances.schemas import KINDS, Kept, Kind
 from app.accounts.limits.admission import Admission
 from app.accounts.limits.budgets import Budgets
 from app.accounts.limits.tiers import Tiers
@@ -72,6 +72,7 @@ class AllowanceBook:
         self._store = store
         self._clock = clock
         self._admission: Admission | None = None
+        self._hidden: set[tuple[Kind, str]] = set()
         self._turn = asyncio.Lock()
         self._polling: asyncio.Task[None] | None = None
         self._failed_at = -inf
@@ -168,11 +169,12 @@ class AllowanceBook:
     def _publish(self) -> None:
         if self._admission is None:
             return
-        for kind in ("tier", "budget"):
-            for name in self.configured.of(kind).keys() & self.stored.of(kind).keys():
-                logger.warning(
-                    "the %s '%s' of the database does not hold, for the configuration has one", kind, name
-                )
+        hidden = {
+            (kind, name) for kind in KINDS for name in self.configured.of(kind) if name in self.stored.of(kind)
+        }
+        for kind, name in sorted(hidden - self._hidden):
+            logger.warning("the %s '%s' of the database does not hold, for the configuration has one", kind, name)
+        self._hidden = hidden
         tiers = [entry.thing for entry in self.entries("tier")]
         self._admission.tiers = Tiers(tiers, self.configured.default_tier)
         if self.budgets is not None:

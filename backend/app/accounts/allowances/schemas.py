@@ -1,6 +1,6 @@
 """Tiers and budgets as administrators set them. The words are those of the configuration (app.settings.tiers)."""
 
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Generic, Literal, TypeVar, get_args
 
 import msgspec
 from msgspec import Meta
@@ -13,6 +13,7 @@ from app.domain.limits import Budget, Rate, Tier, Unit
 T = TypeVar("T", Tier, Budget)
 
 Kind = Literal["tier", "budget"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Whole = Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)]
 Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NAME)]
 

@@ -100,7 +100,7 @@ class KeyDirectory:
             raise _unavailable()
         entry = self.get(digest)
         if entry is None and self._others:
-            raise _unavailable()
+            raise _unavailable("it may have been made with another key secret, as the log says")
         return entry
 
     async def refresh(self, digests: Iterable[bytes] = ()) -> None:
@@ -202,9 +202,9 @@ class KeyDirectory:
             raise
 
 
-def _unavailable() -> Unavailable:
+def _unavailable(why: str = "the platform's database does not answer. Ask again") -> Unavailable:
     return Unavailable(
-        "Whether the API key is good can't be told now: the platform's database does not answer. Ask again.",
+        f"Whether the API key is good can't be told now: {why}.",
         code="keys_unavailable",
         retry_after=PAUSE_AFTER_FAILURE,
     )

@@ -5,12 +5,13 @@ other processes spent in the last seconds.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 
 from app.accounts.limits.families import Families
 from app.accounts.limits.purses import Purses
 from app.accounts.usage.schemas import NANOS
+from app.accounts.usage.sums import DAY
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import BudgetExceeded
 from app.domain.limits import Budget, BudgetReached
@@ -41,6 +42,8 @@ class Budgets:
         self._publish = publish
         self._clock = clock or SystemClock()
         self._told: set[tuple[str, str, str, bool]] = set()
+        self._day = -1
+        self._periods: Mapping[str, str] = {}
         self._complained = False
 
     def check(self, principal: Principal) -> None:
@@ -135,8 +138,12 @@ class Budgets:
                 return None
 
     def _period(self, budget: Budget) -> str:
-        now = datetime.fromtimestamp(self._clock.now(), UTC)
-        return {"day": f"{now:%Y-%m-%d}", "month": f"{now:%Y-%m}", "total": ""}[budget.window]
+        """Written once a day: once its alert is reached, every call of a budget asks for it."""
+        now = self._clock.now()
+        if (day := int(now // DAY)) != self._day:
+            date = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d}"
+            self._day, self._periods = day, {"day": date, "month": date[:7], "total": ""}
+        return self._periods[budget.window]
 
 
 def _name(budget: Budget, id: str) -> str:

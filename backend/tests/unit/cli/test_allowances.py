@@ -33,7 +33,7 @@ def test_tiers_are_listed(platform: FakePlatform, command: Command) -> None:
     platform.answer("GET /v1/tiers", {"data": [TIER]})
     head, _, row = command("tiers", "list").stdout.splitlines()
     assert head.split() == ["TIER", "LEVEL", "GROUPS", "MODELS", "LIMITS", "DEFINED", "IN"]
-    assert " ".join(row.split()) == "gold (default) 10 paying all 9 tokens / 60 s; 2 concurrent it.yaml:3"
+    assert " ".join(row.split()) == "gold (default) 10 paying all 9 tokens in a minute; 2 concurrent it.yaml:3"
     assert json.loads(command("tiers", "list", "-o", "json").stdout) == {"tiers": [TIER]}
 
 
@@ -41,7 +41,7 @@ def test_those_of_a_file_are_listed_without_a_platform(command: Command, tmp_pat
     file = tmp_path / "it.yaml"
     file.write_text("tiers: {free: {rates: [{unit: requests, limit: 5}]}}\ndefault_tier: free\n")
     [_, _, row] = command("tiers", "list", "--config", str(file)).stdout.splitlines()
-    assert " ".join(row.split()) == f"free (default) 0 all 5 requests / 60 s {file}"
+    assert " ".join(row.split()) == f"free (default) 0 all 5 requests in a minute {file}"
 
 
 def test_a_tier_is_set_and_deleted(platform: FakePlatform, command: Command) -> None:

@@ -106,6 +106,18 @@ async def test_what_is_reached_is_told_once_a_period(caplog: pytest.LogCaptureFi
     ]
 
 
+@pytest.mark.parametrize(("window", "told"), [("day", [1, 2, 3]), ("month", [1, 1, 2]), ("total", [1, 1, 1])])
+async def test_a_new_period_is_told_of_anew(window: SpendWindow, told: list[int]) -> None:
+    case = Case(Budget(name="small", limit=10 * DOLLAR, window=window, alert=0.5))
+    case.spent["platform", ""] = 5.0
+    counts = []
+    for days in (0, 1, 31):
+        await case.clock.advance(days * 86_400)
+        case.refused(TOP)
+        counts.append(len(case.told))
+    assert counts == told
+
+
 def test_callers_are_told_of_their_own_money_only() -> None:
     case = Case(Budget(name="all", limit=10 * DOLLAR), Budget(name="x", limit=DOLLAR, scope="team", id="x"))
     case.spent["platform", ""], case.spent["team", "x"] = 0.0, 1.0
