@@ -68,10 +68,12 @@ class Observed:
     def active_calls(self) -> int:
         return self._tally.active
 
-    def budgets(self) -> Iterable[BudgetState]:
+    async def budgets(self) -> Iterable[BudgetState]:
         budgets = self._admission.budgets
-        for budget, used in () if budgets is None else budgets.fullest():
-            yield BudgetState(name=budget.name, limit=budget.limit / NANOS, used=used, alert=budget.alert)
+        return [
+            BudgetState(name=budget.name, limit=budget.limit / NANOS, used=used, alert=budget.alert)
+            for budget, used in (() if budgets is None else await budgets.fullest())
+        ]
 
     def refused_keys(self) -> Mapping[str, int]:
         return self._refusals().counts

@@ -110,7 +110,7 @@ class _Parts:
         """Adding up and writing take their time, so they are done in a thread."""
         answers = await self._siblings.ask_all(TOPIC)
         gpus = [] if self._gpus is None else await self._gpus.look()
-        seen = [*self._look(), *of_all(self._platform), *gpus]
+        seen = [*self._look(), *await of_all(self._platform), *gpus]
         return await asyncio.to_thread(self._write, seen, answers, accept)
 
     def close(self) -> None:

@@ -77,12 +77,14 @@ def _graph(statuses: Iterable[IntegrationStatus]) -> Iterator[Seen]:
             yield seen(families.INTEGRATION_EDGE, 1, status.name, dependency)
 
 
-def of_all(platform: Observable) -> Iterator[Seen]:
+async def of_all(platform: Observable) -> list[Seen]:
     """What is the same wherever it is looked at."""
-    for budget in platform.budgets():
-        yield seen(families.BUDGET_LIMIT, budget.limit, budget.name)
-        yield seen(families.BUDGET_USED, budget.used, budget.name)
-        yield seen(families.BUDGET_ALERT, budget.alert, budget.name)
+    found: list[Seen] = []
+    for budget in await platform.budgets():
+        found.append(seen(families.BUDGET_LIMIT, budget.limit, budget.name))
+        found.append(seen(families.BUDGET_USED, budget.used, budget.name))
+        found.append(seen(families.BUDGET_ALERT, budget.alert, budget.name))
+    return found
 
 
 def together(parts: Iterable[Seen]) -> list[Seen]:

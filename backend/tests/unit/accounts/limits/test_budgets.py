@@ -159,3 +159,15 @@ async def test_families_stay_known_while_nobody_tells() -> None:
             await clock.advance(REFRESH_SECONDS)
     task.cancel()
     assert seen == [{"a", "b"}, {"a", "b"}, {"a", "b", "c"}]
+
+
+async def test_the_fullest_of_many_is_found_while_others_go_on() -> None:
+    case = Case(Budget(name="each", limit=100 * DOLLAR, scope="key"), Budget(name="none", limit=0))
+    case.spent.update({("key", str(number)): number / 100 for number in range(5000)})
+    looking = asyncio.create_task(case.subject.fullest())
+    turns = 0
+    while not looking.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert [(budget.name, used) for budget, used in await looking] == [("each", 0.4999), ("none", 1.0)]
+    assert turns > 10

@@ -30,7 +30,7 @@ class Platform:
     def active_calls(self) -> int:
         return 0
 
-    def budgets(self) -> Iterable[BudgetState]:
+    async def budgets(self) -> Iterable[BudgetState]:
         return ()
 
     def refused_keys(self) -> Mapping[str, int]:
