@@ -86,6 +86,7 @@ class Conversions:
         arguments: list[str | Path] = [checkpoint.folder, target, model.id, *checkpoint.files]
         return await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # else a folder `app` in the current one would be taken for the platform
             "-m",
             _PROGRAM,
             *[os.fspath(each) for each in arguments],

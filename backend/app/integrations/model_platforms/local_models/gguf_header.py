@@ -24,12 +24,26 @@ from app.integrations.model_platforms.local_models.gguf_types import (
 MAGIC = b"GGUF"
 MAX_NAME = 65_535
 MAX_KEPT_STRING = 1 << 20
+# Several times what the largest vocabularies take. Longer ones would only cost memory and time: a sparse file can
+# claim terabytes.
+MAX_HEADER = 64 << 20
 MAX_DIMENSIONS = 4
 # Smallest possible entries: they bound the counts that a header may claim.
 MIN_METADATA_BYTES = 8 + 4 + 1
 MIN_TENSOR_BYTES = 8 + 4 + 4 + 8
 
 Scalar = int | float | bool | str
+_KEPT = frozenset(
+    {
+        "general.alignment",
+        "general.architecture",
+        "general.file_type",
+        "general.license",
+        "general.name",
+        "general.type",
+        "tokenizer.chat_template",
+    }
+)
 _KEPT_ENDINGS = (
     ".context_length",
     ".pooling_type",
@@ -123,7 +137,7 @@ class _Reader:
         kind = int(self._number("<I", f"the type of '{key}'"))
         if key == _TOKENS and kind == ARRAY:
             kept[key] = self._skip_array(key)
-        elif key.startswith("general.") or key == "tokenizer.chat_template" or key.endswith(_KEPT_ENDINGS):
+        elif key in _KEPT or key.endswith(_KEPT_ENDINGS):
             value = self._value(key, kind)
             if value is not None:
                 kept[key] = value
@@ -213,6 +227,8 @@ class _Reader:
     def _within(self, count: int, what: str) -> None:
         if count > self._size - self._at:
             raise GgufError(f"{what} would take {count} bytes, and {self._size - self._at} are left in the file")
+        if self._at + count > MAX_HEADER:
+            raise GgufError(f"its header takes more than {MAX_HEADER >> 20} MiB, which makes no sense")
 
 
 def _tensor_bytes(name: str, elements: int, kind: int) -> int:

@@ -84,6 +84,17 @@ async def test_a_conversion_is_kept_until_its_source_is_another(tmp_path: Path) 
     ]
 
 
+async def test_a_conversion_runs_no_code_of_the_current_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_safetensors(tmp_path / "models" / "mine")
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "__init__.py").write_text("raise SystemExit(7)")
+    monkeypatch.chdir(tmp_path)
+    async with custom_models(**settings(tmp_path)) as custom:
+        await custom.load("mine")
+
+
 class Attack:
     def __init__(self, canary: Path) -> None:
         self.canary = canary

@@ -56,6 +56,7 @@ def test_sound_safetensors() -> None:
     [
         (b"", "may be cut short"),
         (struct.pack("<Q", 1 << 60) + b"{}", "claims a header of"),
+        (safetensors(b"{" + bytes(16 << 20)), "its header takes more than 16 MiB"),
         (safetensors(SOUND, 23), "may be cut short"),
         (safetensors(SOUND, 25), "which has 25"),
         (safetensors(b"[1]"), "not what safetensors has"),

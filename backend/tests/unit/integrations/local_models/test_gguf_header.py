@@ -2,13 +2,21 @@ import io
 import struct
 import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.integrations.model_platforms.local_models.gguf_header import GgufError, GgufHeader, parse_header
-from tests.unit.integrations.local_models.gguf_bytes import PLAIN, entry, gguf
+from app.integrations.model_platforms.local_models.gguf_header import (
+    MAX_HEADER,
+    MAX_KEPT_STRING,
+    GgufError,
+    GgufHeader,
+    parse_header,
+    read_header,
+)
+from tests.unit.integrations.local_models.gguf_bytes import PLAIN, entry, gguf, text
 
 HUGE = (1 << 64) - 1
 
@@ -89,6 +97,23 @@ def test_a_lying_length_costs_no_memory() -> None:
     try:
         with pytest.raises(GgufError):
             parse(data)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_header_that_never_ends_costs_neither_memory_nor_time(tmp_path: Path) -> None:
+    path, entries = tmp_path / "sparse.gguf", MAX_HEADER // MAX_KEPT_STRING + 1
+    with path.open("wb") as file:
+        file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, entries))
+        for number in range(entries):
+            file.write(text(f"general.{number}") + struct.pack("<IQ", 8, MAX_KEPT_STRING))
+            file.seek(MAX_KEPT_STRING, 1)
+        file.truncate(1 << 40)
+    tracemalloc.start()
+    try:
+        with pytest.raises(GgufError, match="its header takes more than 64 MiB"):
+            read_header(path)
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
