@@ -82,7 +82,10 @@ class Candidate(msgspec.Struct, frozen=True, kw_only=True):
 
     def _within(self, path: Path) -> Path:
         """A link out of the folder, a pipe or a device is not followed, opened or waited for."""
-        if not path.resolve(strict=True).is_relative_to(self.root.resolve()):
+        if _printable(path) != str(path):
+            raise Rejected("its name is not UTF-8")
+        # Not Path.resolve, to which a link to itself is no OSError before Python 3.13.
+        if not Path(os.path.realpath(path, strict=True)).is_relative_to(self.root.resolve()):
             raise Rejected("it is a link that leads out of the folder")
         if not stat.S_ISREG(path.stat().st_mode):
             raise Rejected("it is not a regular file")
@@ -106,10 +109,10 @@ def candidates(directory: Path) -> list[Candidate]:
     """In the order of their names; the first part of what is split. Raises OSError when the folder can't be
     read.
     """
-    root = directory.resolve(strict=True)
+    root = Path(os.path.realpath(directory, strict=True))
     found = (Path(entry.path) for entry in islice(_walk(root, 1), MOST_ENTRIES))
     return [
-        Candidate(name=str(path.relative_to(root)), path=path, root=root)
+        Candidate(name=_printable(path.relative_to(root)), path=path, root=root)
         for path in sorted(found)
         if path.suffix.lower() in MODEL_SUFFIXES and not _is_later_part(path)
     ]
@@ -124,6 +127,11 @@ def _walk(folder: Path, depth: int) -> Iterator["os.DirEntry[str]"]:
             yield entry
         elif depth < DEEPEST:
             yield from _walk(Path(entry.path), depth + 1)
+
+
+def _printable(path: Path) -> str:
+    """A name may be any bytes; they come as what no text, and no JSON, can hold."""
+    return str(path).encode(errors="backslashreplace").decode()
 
 
 def _is_model_name(name: str) -> bool:

@@ -76,6 +76,20 @@ def test_a_checkpoint_is_whole_when_all_of_its_parts_are_there(tmp_path: Path) -
     assert set(look(tmp_path).models) == {"tuned"}
 
 
+def test_no_name_or_link_keeps_the_others_from_being_offered(tmp_path: Path) -> None:
+    (tmp_path / "m.gguf").write_bytes(SOUND)
+    (tmp_path / "circle.gguf").symlink_to("circle.gguf")
+    write_safetensors(tmp_path / "tuned")
+    weights = os.fsencode(tmp_path / "tuned" / "model.safetensors")
+    os.rename(weights, weights.replace(b"model", b"\xff"))
+    found = look(tmp_path)
+    assert set(found.models) == {"m"}
+    assert found.rejected == {
+        "circle.gguf": "it cannot be read: Too many levels of symbolic links",
+        "tuned/\\udcff.safetensors": "its name is not UTF-8",
+    }
+
+
 @pytest.mark.parametrize(
     ("path", "id"),
     [
