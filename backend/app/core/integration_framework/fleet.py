@@ -45,6 +45,7 @@ class Fleet:
         self.held: dict[str, str] = {}
         self.graph = dependency_graph({})
         self._resources = resources
+        self._told: dict[str, str] = {}
         self._leaving: dict[asyncio.Task[Exception | None], Supervisor] = {}
         self._signal = asyncio.Event()
 
@@ -103,12 +104,21 @@ class Fleet:
         return None
 
     def moved(self, supervisor: Supervisor, old: IntegrationState, new: IntegrationState, reason: str) -> None:
-        _log.log(_LEVELS.get(new, logging.DEBUG), "%s: %s -> %s %s", supervisor.name, old, new, reason)
+        self._log(supervisor.name, old, new, reason)
         self.wake_dependents(supervisor.name)
         self.notify()
         # One that is not in its place (yet, or any more) is nobody's business, unless no other has that name.
         if self.supervisors.get(supervisor.name, supervisor) is supervisor:
             self.events.publish(StateChanged(name=supervisor.name, old=old, new=new, reason=reason))
+
+    def _log(self, name: str, old: IntegrationState, new: IntegrationState, reason: str) -> None:
+        """A further try that fails as the last one did is no news."""
+        level = _LEVELS.get(new, logging.DEBUG)
+        if new is _S.RETRYING and self._told.get(name) == reason:
+            level = logging.DEBUG
+        if new is not _S.INITIALIZING:
+            self._told[name] = reason
+        _log.log(level, "%s: %s -> %s%s", name, old, new, f": {reason}" if reason else "")
 
     def context_for(self, config: IntegrationConfig) -> IntegrationContext:
         def dependency(name: str) -> BaseIntegration:

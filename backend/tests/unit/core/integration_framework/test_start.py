@@ -83,8 +83,28 @@ async def test_a_foreseen_failure_is_one_line(caplog: pytest.LogCaptureFixture) 
     world.initialize["x"] = raising(IntegrationAuthFailed("bad key"))
     async with Platform(config("x"), world=world) as platform:
         await platform.start()
-    assert "x: initializing -> failed bad key" in caplog.text
+    assert "x: initializing -> failed: bad key" in caplog.text
     assert "Traceback" not in caplog.text
+
+
+async def test_tries_that_fail_alike_are_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    world = World()
+    world.initialize["x"] = raising(IntegrationNotReady("no route"))
+    async with Platform(config("x"), world=world) as platform:
+        await platform.start()
+        await platform.clock.advance(300.0)
+        assert len(world.did("initialize")) > 5
+        world.initialize["x"] = raising(IntegrationNotReady("no answer"))
+        await platform.clock.advance(300.0)
+        world.initialize.clear()
+        await platform.clock.advance(300.0)
+        assert platform.state("x") is S.READY
+    assert [each for each in caplog.messages if each.startswith("x: ")] == [
+        "x: initializing -> retrying: no route",
+        "x: initializing -> retrying: no answer",
+        "x: initializing -> ready",
+    ]
 
 
 async def test_bad_settings_fail_that_integration_alone() -> None:
