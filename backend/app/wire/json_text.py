@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.domain.errors import InvalidRequest, ProviderProtocolError
+from app.wire.choices import choices
 
 T = TypeVar("T")
 
@@ -14,6 +15,7 @@ _PLACE = re.compile(r"(.*?)(?: - at (`key` in )?`\$\.?(.*)`)?", re.DOTALL)
 _MISSING = re.compile(r"Object missing required field `(.*)`")
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _PATTERN = re.compile(r"Expected `str` matching regex .*", re.DOTALL)
+_CHOICE = re.compile(r"Invalid enum value '")
 _SURROGATE = re.compile(rb"\\u[dD][89abAB]")
 _QUOTED = re.compile(r"`([^`]*)`")
 _WORDS = {
@@ -38,7 +40,7 @@ def decode_request(decoder: "msgspec.json.Decoder[T]", body: bytes) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise explain(error) from None
+        raise explain(error, decoder.type) from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The body is not valid JSON: {_syntax(error, body)}.", code="invalid_json") from None
     except RecursionError:
@@ -64,8 +66,8 @@ def parse_answer(text: bytes, provider: str | None) -> Any:
         raise ProviderProtocolError(f"{name} sent an answer that is not JSON.", provider=provider) from None
 
 
-def explain(error: msgspec.ValidationError) -> InvalidRequest:
-    """What msgspec found wrong, as a sentence for the caller."""
+def explain(error: msgspec.ValidationError, kind: Any) -> InvalidRequest:
+    """What msgspec found wrong with what was to be a `kind`, as a sentence for the caller."""
     match = _PLACE.fullmatch(str(error))
     complaint, in_key, path = (match[1], match[2], match[3] or "") if match else (str(error), None, "")
     if missing := _MISSING.fullmatch(complaint):
@@ -76,6 +78,8 @@ def explain(error: msgspec.ValidationError) -> InvalidRequest:
         return InvalidRequest(f"There is no field '{param}' here.", code="unknown_field", param=param)
     words = "it holds characters that may not stand there" if _PATTERN.fullmatch(complaint) else complaint
     words = _QUOTED.sub(_in_words, words)
+    if _CHOICE.match(words) and (allowed := choices(kind, path)):
+        words = f"{words} is none of {', '.join(allowed)}".removeprefix("Invalid enum value ")
     # A path names no key of a mapping: "metadata[...]".
     inside, path = path.endswith("[...]"), path.removesuffix("[...]")
     subject = f"'{path}'" if path else "The body"

@@ -177,4 +177,4 @@ def converted_fields(fields: dict[str, Any], kind: type[T]) -> T:
     try:
         return msgspec.convert(fields, kind)
     except msgspec.ValidationError as error:
-        raise explain(error) from None
+        raise explain(error, kind) from None
