@@ -8,10 +8,12 @@ are kept in memory alone.
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -33,6 +35,8 @@ CANCEL_SECONDS = 5.0
 _STOPPED = "The platform ended while this was under way: ask for it again."
 _DEFECT = "The job failed unexpectedly; the platform's log tells more."
 
+T = TypeVar("T")
+
 logger = logging.getLogger(__name__)
 
 
@@ -48,6 +52,8 @@ class Jobs:
     ) -> None:
         self._runners = runners
         self._folder = JobFolder(folder) if folder is not None else None
+        # All that the folder does, in the order it was asked for: writing takes its time, and the loop has none.
+        self._disk = ThreadPoolExecutor(1, "jobs")
         self._publish = publish
         self._clock = clock or SystemClock()
         self._places = {kind: asyncio.Semaphore(runner.places) for kind, runner in runners.items()}
@@ -79,6 +85,7 @@ class Jobs:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await self._on_disk(lambda: None)
 
     async def start(self, kind: JobKind, integration: str, model: str, asked_by: str) -> Job:
         """The job, which has been begun; one that is under way already where that does the same."""
@@ -95,7 +102,7 @@ class Jobs:
         hold = None
         if self._folder is not None:
             with self._tolerant():
-                found, hold = await asyncio.to_thread(self._folder.open, job)
+                found, hold = await self._on_disk(partial(self._folder.open, job))
                 if hold is None:
                     return found
         for run in self._runs.values():
@@ -108,7 +115,7 @@ class Jobs:
         written: list[Job] = []
         if self._folder is not None:
             with suppress(OSError):
-                written = await asyncio.to_thread(self._folder.all)
+                written = await self._on_disk(self._folder.all)
         own = {id: run.job for id, run in self._runs.items()}
         found = {job.id: job for job in written} | self._over | own
         return sorted(found.values(), key=lambda job: (job.created_at, job.id), reverse=True)
@@ -120,7 +127,7 @@ class Jobs:
         job = self._over.get(id)
         if job is None and self._folder is not None and ID.fullmatch(id):
             with suppress(OSError):
-                job = await asyncio.to_thread(self._folder.read, id)
+                job = await self._on_disk(partial(self._folder.read, id))
         if job is None:
             raise NotFound(
                 f"There is no job '{id[:64]}'; it may be too long ago.", code="job_not_found", param="id"
@@ -153,7 +160,7 @@ class Jobs:
         if (run := self._runs.get(id)) is not None and run.task is not None:
             run.task.cancel()
         elif self._folder is not None:
-            await asyncio.to_thread(self._folder.ask_to_cancel, id)
+            await self._on_disk(partial(self._folder.ask_to_cancel, id))
         with suppress(TimeoutError):
             async with asyncio.timeout(CANCEL_SECONDS), aclosing(self.watch(id)) as states:
                 async for state in states:
@@ -194,7 +201,7 @@ class Jobs:
         elif self._runners[run.job.kind].resumes and run.hold is not None:
             self._change(run, state="queued", step="goes on when the platform is back")
             del self._runs[run.job.id]
-            run.hold.let_go()
+            self._keep(run.hold.let_go)
         else:
             self._end(run, state="failed", error=_STOPPED, error_kind=ErrorKind.ABORTED)
 
@@ -215,15 +222,13 @@ class Jobs:
         if len(self._over) > KEPT:
             del self._over[next(iter(self._over))]
         if self._folder is not None and run.hold is not None:
-            with self._tolerant():
-                self._folder.close(job, run.hold)
+            self._keep(partial(self._folder.close, job, run.hold))
         self._tell(run, job)
 
     def _change(self, run: Run, **fields: Any) -> None:
         job = replace(run.job, **fields)
         if self._folder is not None and run.hold is not None:
-            with self._tolerant():
-                self._folder.write(job)
+            self._keep(partial(self._folder.write, job))
         self._tell(run, job)
 
     def _tell(self, run: Run, job: Job) -> None:
@@ -239,7 +244,7 @@ class Jobs:
                 await self._look(folder)
 
     async def _look(self, folder: JobFolder) -> None:
-        left, cancelled = await asyncio.to_thread(lambda: (folder.take_over(), folder.asked_to_cancel()))
+        left, cancelled = await self._on_disk(lambda: (folder.take_over(), folder.asked_to_cancel()))
         for job, hold in left:
             self._take_over(job, hold)
         for id in cancelled:
@@ -254,6 +259,18 @@ class Jobs:
             self._run(replace(job, state="queued", step="begins again", resumed=resumed), hold)
         else:
             self._end(Run(job, hold), state="failed", error=_STOPPED, error_kind=ErrorKind.ABORTED)
+
+    def _on_disk(self, work: Callable[[], T]) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._disk, work)
+
+    def _keep(self, work: Callable[[], object]) -> None:
+        """Soon, and before whatever is asked of the folder next."""
+
+        def tolerantly() -> None:
+            with self._tolerant():
+                work()
+
+        self._disk.submit(tolerantly)
 
     @contextmanager
     def _tolerant(self) -> Iterator[None]:

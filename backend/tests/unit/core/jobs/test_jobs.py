@@ -4,6 +4,7 @@ letting go of its locks as the system would.
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -68,6 +69,7 @@ async def reached(where: Jobs, id: str, state: str) -> Job:
 
 def die(process: Jobs) -> None:
     """As a SIGKILL would leave it: its locks are gone, what it had written stays, and it does nothing any more."""
+    process._disk.submit(lambda: None).result()
     for run in process._runs.values():
         assert run.hold is not None
         os.close(run.hold.descriptor)
@@ -174,6 +176,7 @@ async def test_what_a_process_left_goes_on_or_has_failed(
     assert (over.resumed, over.asked_by) == (int(resumes), "ann")
     assert over.error is None or "ask for it again" in over.error
     assert len(after.begun) == resumes
+    assert await next_one.all() == [over]
     assert [path.suffix for path in tmp_path.iterdir() if path.suffix] == [".json"]
 
 
@@ -277,3 +280,16 @@ async def test_watchers_are_let_go_while_the_job_runs_on(tmp_path: Path, begin: 
     async with asyncio.timeout(5):
         assert (await watching)[-1].state == "running"
     assert (await here.get(id)).state == "running"
+
+
+async def test_a_slow_disk_holds_up_nobody(tmp_path: Path, begin: Callable[..., Jobs]) -> None:
+    doing, disk = Doing(), threading.Event()
+    doing.go.set()
+    here = begin(doing, tmp_path)
+    started = await here.start("pull", "hub", "org/model", "ann")
+    here._disk.submit(disk.wait)
+    try:
+        assert (await reached(here, started.id, "done")).completed_bytes == GB
+    finally:
+        disk.set()
+    assert (await here.start("pull", "hub", "org/model", "ann")).id != started.id
