@@ -74,10 +74,15 @@ class JobFolder:
             return [left for id in ids if (left := self._left_behind(id)) is not None]
 
     def close(self, job: Job, hold: Hold) -> None:
-        """It is over."""
-        self.write(job)
-        self._clear(job.id)
-        hold.let_go()
+        """It is over. A disk that does not take its outcome forgets it, rather than say for ever that it runs."""
+        try:
+            self.write(job)
+        except OSError:
+            self._file(job.id, "json").unlink(missing_ok=True)
+            raise
+        finally:
+            self._clear(job.id)
+            hold.let_go()
         self._prune()
 
     def ask_to_cancel(self, id: str) -> None:

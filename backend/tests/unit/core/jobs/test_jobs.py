@@ -293,3 +293,20 @@ async def test_a_slow_disk_holds_up_nobody(tmp_path: Path, begin: Callable[..., 
     finally:
         disk.set()
     assert (await here.start("pull", "hub", "org/model", "ann")).id != started.id
+
+
+async def test_a_job_whose_end_the_disk_does_not_take_can_be_had_again(
+    tmp_path: Path, begin: Callable[..., Jobs]
+) -> None:
+    doing = Doing()
+    here = begin(doing, tmp_path)
+    first = await here.start("pull", "hub", "m", "ann")
+    await reached(here, first.id, "running")
+    assert [job.id for job in await here.all()] == [first.id]
+    (tmp_path / f"{first.id}.new").mkdir()
+    doing.go.set()
+    await reached(here, first.id, "done")
+    again = await here.start("pull", "hub", "m", "ann")
+    assert again.id != first.id
+    await reached(here, again.id, "done")
+    assert [job.id for job in await begin(doing, tmp_path).all()] == [again.id]
