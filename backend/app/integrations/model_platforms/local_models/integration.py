@@ -178,11 +178,11 @@ class CustomModelsIntegration(BaseIntegration):
     async def pin(self, model: str) -> None:
         """Keep it in memory, and bring it there. Raises what `load` does."""
         self._shelf.find(model)
-        self._residency.pin(model)
+        before = self._residency.pin(model)
         try:
             await self.load(model)
         except PlatformError:
-            self._residency.pin(model, False)
+            self._residency.pin(model, before)
             raise
 
     async def unpin(self, model: str) -> None:

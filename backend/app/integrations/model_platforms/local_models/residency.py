@@ -42,9 +42,7 @@ class Loader(Protocol):
 
 class Residency:
     """`changed` is called at each change, `publish` with what happened (ModelLoaded, ModelUnloaded,
-    ModelLoadFailed).
-
-    `idle_seconds`: 0 keeps an unused model. `provider` is named in errors.
+    ModelLoadFailed). `idle_seconds`: 0 keeps an unused model. `provider` is named in errors.
     """
 
     def __init__(
@@ -133,9 +131,11 @@ class Residency:
         """Threads at work, also those whose answer nobody waits for any more."""
         return sum(tenant.engine.running for tenant in self._tenants.values())
 
-    def pin(self, name: str, pinned: bool = True) -> None:
-        """What is pinned does not make room for others, and does not leave unused. It may be unloaded."""
+    def pin(self, name: str, pinned: bool = True) -> bool:
+        """What is pinned makes no room for others, and does not leave unused. Whether it was pinned before."""
+        before = name in self._pinned
         (self._pinned.add if pinned else self._pinned.discard)(name)
+        return before
 
     def dismiss(self, name: str) -> None:
         """Let it go once its running answers have ended; a load under way is given up. New requests wait for that,

@@ -310,6 +310,22 @@ async def test_what_cannot_be_loaded_is_not_pinned(tmp_path: Path) -> None:
         assert loaded(custom) == {"demo": True, "short": False}
 
 
+async def test_what_was_pinned_stays_so_when_it_cannot_be_loaded_for_now(tmp_path: Path) -> None:
+    path = tmp_path / "short.gguf"
+    path.write_bytes(DEMO_PATH.read_bytes())
+    async with custom_models(directory=str(tmp_path), pinned=["short"]) as custom:
+        await until(lambda: loaded(custom)["short"])
+        await custom.unload("short")
+        os.truncate(path, 300_000)
+        with pytest.raises(UpstreamUnavailable, match="cut short"):
+            await custom.pin("short")
+        path.write_bytes(DEMO_PATH.read_bytes())
+        await custom.rescan()
+        await custom.rescan()
+        await custom.load("short")
+        assert [each.pinned for each in custom.residents()] == [True]
+
+
 async def test_a_pinned_model_is_there_from_the_start() -> None:
     async with custom_models(pinned=["demo"], max_loaded=1) as custom:
         await until(lambda: loaded(custom) == {"demo": True})
