@@ -61,9 +61,6 @@ from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, check_exposure
 from app.settings.redaction import secrets_in, secrets_of
 
-START_GRACE = 1.0
-"""Seconds that the start waits for integrations; slower ones come up while the platform serves."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -159,7 +156,7 @@ class Platform:
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self._siblings.listen()
-        await self.manager.start(grace=START_GRACE)
+        await self.manager.start(grace=self.settings.server.start_seconds)
         await self.accounts.start()
         self.admission.start()
         if self.ledger is not None:

@@ -75,6 +75,10 @@ class ServerSettings(Section):
     cors_origins: Annotated[Names, AfterValidator(_origins)] = Field(
         default=(), description="Web origins whose pages may call the platform; `*` for all."
     )
+    start_seconds: Annotated[Seconds, Field(ge=0)] = Field(
+        default=1,
+        description="How long the start waits for integrations; slower ones come up while the platform serves.",
+    )
     shutdown_seconds: Annotated[Seconds, Field(ge=0)] = Field(
         default=45, description="How long a stopping server waits for the answers under way."
     )

@@ -42,6 +42,10 @@ EXPECTED = {
 }
 
 
+AS_EVER = {"LLM_PLATFORM_SERVER__START_SECONDS": "1"}
+"""Others wait for what is slow to start."""
+
+
 @pytest.fixture
 def packages(tmp_path: Path) -> str:
     """A folder with an installed package that offers the kinds of the configuration."""
@@ -57,7 +61,7 @@ def packages(tmp_path: Path) -> str:
 
 async def test_the_others_serve_and_status_says_which_and_why(tmp_path: Path, packages: str) -> None:
     began = time.monotonic()
-    async with platform_process(tmp_path, python_path=packages) as platform:
+    async with platform_process(tmp_path, environment=AS_EVER, python_path=packages) as platform:
         assert time.monotonic() - began < 10.0
         assert (await chat(platform.port, "demo", max_tokens=3)).status == 200
         for name, (state, reason) in EXPECTED.items():
@@ -75,7 +79,7 @@ async def test_the_others_serve_and_status_says_which_and_why(tmp_path: Path, pa
 
 
 async def test_one_that_hangs_can_be_taken_out_by_a_reload(tmp_path: Path, packages: str) -> None:
-    async with platform_process(tmp_path, python_path=packages) as platform:
+    async with platform_process(tmp_path, environment=AS_EVER, python_path=packages) as platform:
         (tmp_path / "llm-platform.yaml").write_text("integrations: {crashes: {kind: faulty}}\n")
         platform.process.send_signal(signal.SIGHUP)
 

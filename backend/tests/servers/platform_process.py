@@ -101,13 +101,17 @@ async def run_command(
     return Finished(process.returncode, out.decode(), err.decode())
 
 
+_PATIENT = {"LLM_PLATFORM_SERVER__START_SECONDS": "15"}
+"""Who asks a platform that has said that it is up should find all of it, however busy the machine is."""
+
+
 def clean_environment(
     folder: Path, extra: Mapping[str, str] | None = None, python_path: str = ""
 ) -> dict[str, str]:
     """Nothing of the caller's but where programs are, so that no key of his changes what is tested."""
     kept = {name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ}
     path = os.pathsep.join(filter(None, [str(BACKEND), python_path]))
-    return {**kept, "HOME": str(folder), "PYTHONPATH": path, **(extra or {})}
+    return {**kept, "HOME": str(folder), "PYTHONPATH": path, **_PATIENT, **(extra or {})}
 
 
 async def _banner(process: asyncio.subprocess.Process, log: Path) -> str:
