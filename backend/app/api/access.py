@@ -52,6 +52,8 @@ ROUTES: Mapping[str, Right | None] = {
     "POST /rerank": Right.ASK,
     "POST /v1/messages": Right.ASK,
     "POST /v1/messages/count_tokens": Right.ASK,
+    "POST /tokenize": Right.ASK,
+    "POST /detokenize": Right.ASK,
     "POST /v1/responses": Right.ASK,
     "POST /v1/responses/input_tokens": Right.ASK,
     "GET /v1/responses/{id}": Right.ASK,

@@ -1,7 +1,8 @@
-"""How many tokens a request has, by the tokenizer of the model that it names."""
+"""A model's tokenizer, asked for a caller: how many tokens a request has, and which."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import TypeVar
 
 from app.api.context import ApiContext
 from app.domain.chat import ChatRequest
@@ -10,8 +11,12 @@ from app.domain.exchange import Encoded, Exchange
 from app.domain.limits import Estimate, Tier
 from app.domain.ports import TokenCounter
 from app.domain.principal import Principal
+from app.inference.call import Target
 from app.inference.stages.access import check_model
 from app.inference.stages.admit import check_tier
+
+P = TypeVar("P")
+T = TypeVar("T")
 
 
 async def count_exactly(
@@ -22,7 +27,25 @@ async def count_exactly(
     decode: Callable[[bytes], ChatRequest],
     id: str = "",
 ) -> int | None:
-    """By the first target of `model` that can, this very request too; None where none can. `id`: the request's.
+    """None where no target of `model` can count this request. `id`: the request's. Raises as `first_that_can`."""
+
+    async def count(source: TokenCounter, target: Target) -> int:
+        exchange: Exchange[ChatRequest] = Exchange(
+            model=target.model, decode=lambda: decode(encoded.body), encoded=encoded, request_id=id
+        )
+        return await source.count_tokens(exchange)
+
+    return await first_that_can(context, principal, model, TokenCounter, count)
+
+
+async def first_that_can(
+    context: ApiContext,
+    principal: Principal,
+    model: str,
+    port: type[P],
+    ask: Callable[[P, Target], Awaitable[T]],
+) -> T | None:
+    """What the first target of `model` says that satisfies `port`, and can do this very request; None where none.
 
     Where a provider is asked, it is one request by the limits of the caller's tier, and no tokens. Raises
     PermissionDenied, ModelNotFound, RateLimited, and what the provider raises.
@@ -31,20 +54,17 @@ async def count_exactly(
     tier = context.admission.tier_of(principal) if context.admission is not None else None
     if tier is not None:
         check_tier(tier, model)
-    targets = [
-        (target.source, target.model)
+    able = [
+        (target.source, target)
         for target in context.router.catalog.current.resolve(model)
-        if isinstance(target.source, TokenCounter)
+        if isinstance(target.source, port)
     ]
-    if not targets:
+    if not able:
         return None
     async with _counted(context, principal, tier):
-        for source, own_name in targets:
-            exchange: Exchange[ChatRequest] = Exchange(
-                model=own_name, decode=lambda: decode(encoded.body), encoded=encoded, request_id=id
-            )
+        for source, target in able:
             with suppress(UnsupportedFeature):
-                return await source.count_tokens(exchange)
+                return await ask(source, target)
     return None
 
 

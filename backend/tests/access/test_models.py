@@ -35,6 +35,8 @@ REST: dict[str, dict[str, Any]] = {
     "/v1/embeddings": {"input": "hi"},
     "/v1/messages": {"messages": MESSAGES, "max_tokens": 9},
     "/v1/messages/count_tokens": {"messages": MESSAGES},
+    "/tokenize": {"prompt": "hi"},
+    "/detokenize": {"tokens": [1]},
     "/v1/responses": {"input": "hi"},
     "/v1/responses/input_tokens": {"input": "hi"},
 }

@@ -121,6 +121,8 @@ WITHOUT_OBJECTS = {
     "POST /rerank",
     "POST /v1/messages",
     "POST /v1/messages/count_tokens",
+    "POST /tokenize",
+    "POST /detokenize",
     "GraphQL Mutation.generateText",
     "GraphQL Subscription.generate",
     "gRPC llm_platform.v1.Inference/Chat",

@@ -17,7 +17,7 @@ from app.api.rest.context import admitted
 from app.api.rest.front_door import FrontDoor
 from app.api.rest.inference import Dialect, InferenceEndpoint
 from app.api.rest.openai import models as openai_models
-from app.api.rest.openai import responses, responses_stored
+from app.api.rest.openai import responses, responses_stored, tokens
 from app.api.rest.openai.dialects import PATHS
 from app.api.rest.platform import (
     admin,
@@ -61,6 +61,7 @@ def create_rest_app(context: ApiContext, mounts: Mapping[str, ASGIApp] | None = 
         count_tokens,
         openai_models,
         responses_stored,
+        tokens,
         integrations,
         alerts,
         metrics,

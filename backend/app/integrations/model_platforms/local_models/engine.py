@@ -9,6 +9,7 @@ from weakref import WeakSet
 
 from app.integrations.model_platforms.local_models.channel import Channel
 from app.integrations.model_platforms.local_models.runtime import Operation, Server
+from app.integrations.model_platforms.local_models.side_door import SideDoor
 
 Reading = Literal["embedding", "ranking"]
 
@@ -24,8 +25,9 @@ class Engine:
     being read keeps its slot until the next step of that work, and whoever closed it does not wait for that.
     """
 
-    def __init__(self, server: Server, *, slots: int, name: str) -> None:
+    def __init__(self, server: Server, door: SideDoor | None = None, *, slots: int, name: str) -> None:
         self._server: Server | None = server
+        self._door = door
         self._closing = False
         self._threads = ThreadPoolExecutor(max_workers=slots, thread_name_prefix=f"llama-{name}")
         self._slots = asyncio.Semaphore(slots)
@@ -66,6 +68,12 @@ class Engine:
         self._start(partial(_read, mode=mode, request=request, answer=answer))
         return await asyncio.wrap_future(answer)
 
+    async def ask(self, path: str, body: bytes) -> bytes:
+        """By the side door, which takes no slot. Raises EngineClosed, OSError, HTTPException."""
+        if self._door is None or self._closing:
+            raise EngineClosed
+        return await asyncio.to_thread(self._door.ask, path, body)
+
     async def close(self) -> None:
         """Stop what runs, refuse what waits for a slot, and when all has stopped free the model. Safe twice."""
         self._closing = True
@@ -78,6 +86,8 @@ class Engine:
             # In a thread, since freeing a model takes its time.
             await asyncio.get_running_loop().run_in_executor(self._threads, held.clear)
             self._threads.shutdown(wait=True)
+        if self._door is not None:
+            self._door.close()
 
     async def drained(self) -> None:
         while self._running:

@@ -10,7 +10,8 @@ residency.py. How one runs: engine.py, runtime.py.
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterable, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import ModelInfo, ModelsChanged, Resident
 from app.domain.rerank import RerankRequest
+from app.domain.tokens import Tokens
 from app.integrations.model_platforms.local_models import counting, inference, ranking, runtime
 from app.integrations.model_platforms.local_models.answers import Telling
 from app.integrations.model_platforms.local_models.engine import Reading
@@ -36,13 +38,14 @@ from app.integrations.model_platforms.local_models.room import Room
 from app.integrations.model_platforms.local_models.schedule import next_due
 from app.integrations.model_platforms.local_models.settings import CustomModelsSettings
 from app.integrations.model_platforms.local_models.shelf import Shelf, told
+from app.integrations.model_platforms.local_models.vocabulary import Vocabulary
 
 _log = logging.getLogger(__name__)
 
 
 class CustomModelsIntegration(BaseIntegration):
-    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider, Reranker, TokenCounter, ModelLoader,
-    ModelPinner and ModelRemover.
+    """Satisfies ChatProvider, CompletionProvider, EmbeddingProvider, Reranker, TokenCounter, Tokenizer,
+    ModelLoader, ModelPinner and ModelRemover.
     """
 
     settings_model = CustomModelsSettings
@@ -158,15 +161,24 @@ class CustomModelsIntegration(BaseIntegration):
         finally:
             tenant.leave()
 
+    async def tokenize(self, model: str, text: str, *, special: bool, pieces: bool) -> Tokens:
+        async with self._vocabulary(self._shelf.find(model)) as vocabulary:
+            return await vocabulary.tokenize(text, special=special, pieces=pieces)
+
+    async def tokenize_chat(self, exchange: Exchange[ChatRequest], *, pieces: bool) -> Tokens:
+        model = self._shelf.find(exchange.model, "chat")
+        question, _ = inference.chat(exchange, model, self.name)
+        async with self._vocabulary(model) as vocabulary:
+            return await vocabulary.tokenize_chat(question, pieces=pieces)
+
+    async def detokenize(self, model: str, ids: Sequence[int]) -> str:
+        async with self._vocabulary(self._shelf.find(model)) as vocabulary:
+            return await vocabulary.detokenize(ids)
+
     async def load(self, model: str) -> None:
         """Raises ModelNotFound, UpstreamUnavailable, Overloaded."""
         found = self._shelf.find(model)
-        mode: runtime.Mode = "embedding"
-        if not found.header.pooling:
-            mode = "generation"
-        elif found.header.ranks:
-            mode = "ranking"
-        (await self._residency.enter(found, mode)).leave()
+        (await self._residency.enter(found, runtime.mode_of(found.header))).leave()
 
     async def unload(self, model: str) -> None:
         """Returns when it has left memory, after its running answers; a load under way is given up. Raises
@@ -221,6 +233,14 @@ class CustomModelsIntegration(BaseIntegration):
         tenant = await self._residency.enter(model, mode)
         try:
             return await inference.read(tenant.engine, mode, body, self._source(model))
+        finally:
+            tenant.leave()
+
+    @asynccontextmanager
+    async def _vocabulary(self, model: LocalModel) -> AsyncIterator[Vocabulary]:
+        tenant = await self._residency.enter(model, runtime.mode_of(model.header))
+        try:
+            yield Vocabulary(tenant.engine, self._source(model))
         finally:
             tenant.leave()
 

@@ -81,9 +81,9 @@ class EngineLoader:
             own_pooling=model.header.pooling,
         )
         loop = asyncio.get_running_loop()
-        server = await loop.run_in_executor(self._thread, runtime.open_server, spec, arrival.told)
+        server, door = await loop.run_in_executor(self._thread, runtime.open_server, spec, arrival.told)
         _log.info("loaded %s (%s)", model.id, mode)
-        return Engine(server, slots=self._settings.slots, name=model.id)
+        return Engine(server, door, slots=self._settings.slots, name=model.id)
 
     def forget(self, model: LocalModel) -> None:
         """Remove what was converted of it, without waiting for that."""

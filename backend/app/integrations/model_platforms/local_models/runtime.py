@@ -7,24 +7,22 @@ Found by trying (xllamacpp 2026.10):
   left is mapping pages that the system already has, and making room for the context. On an idle machine that took
   190 ms for a model of 1.4 GB, on a busy one up to ten times as long; nothing else runs in the process meanwhile.
 - A Server that is let go before its loop has turned once never ends, GIL in hand: so it is asked something first.
-- It listens before it has loaded. A socket file in a folder of our own, with a key nobody knows, is removed once
-  the server stands, so nothing can reach it. Where there are no such sockets the key alone guards the port.
+- It listens for HTTP as well, which cannot be switched off: side_door.py tells where, who may ask, and for what.
 """
 
 import os
-import secrets
-import sys
-import tempfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Literal, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
 from app.core.integration_framework import IntegrationConfigError
-from app.integrations.model_platforms.local_models.gguf_header import GgufError, read_header
+from app.integrations.model_platforms.local_models.gguf_header import GgufError, GgufHeader, read_header
+from app.integrations.model_platforms.local_models.side_door import SideDoor
 
 Operation = Literal["chat", "completion"]
 Mode = Literal["generation", "embedding", "ranking"]
@@ -56,6 +54,9 @@ class Server(Protocol):
 
     def handle_metrics(self) -> str: ...
 
+    @property
+    def listening_address(self) -> str: ...
+
 
 class ServerSpec(msgspec.Struct, frozen=True, kw_only=True):
     """`files`: all parts of it, the first one first. `context`: tokens per slot. `alias`: the model's public name.
@@ -85,6 +86,13 @@ def require() -> None:
         )
 
 
+def mode_of(header: GgufHeader) -> Mode:
+    """What a file was made for."""
+    if not header.pooling:
+        return "generation"
+    return "ranking" if header.ranks else "embedding"
+
+
 def gpu_memory() -> int:
     """Bytes of all GPUs that the installed runtime can use; 0 where there is none."""
     import xllamacpp
@@ -93,10 +101,10 @@ def gpu_memory() -> int:
     return sum(int(device["memory_total"]) for device in xllamacpp.get_device_info() if device["type"] == gpu)
 
 
-def open_server(spec: ServerSpec, told: Told = lambda stage, fraction: None) -> Server:
+def open_server(spec: ServerSpec, told: Told = lambda stage, fraction: None) -> tuple[Server, SideDoor]:
     """Load a model, after a second look at the files, which may have changed. What `told` raises ends it.
 
-    Raises LoadFailed, OSError.
+    The door is the caller's to close. Raises LoadFailed, OSError.
     """
     import xllamacpp
 
@@ -107,14 +115,17 @@ def open_server(spec: ServerSpec, told: Told = lambda stage, fraction: None) -> 
         raise LoadFailed(str(error)) from error
     _read_through(spec.files, told)
     told("starting", 0.0)
-    with tempfile.TemporaryDirectory(prefix="llm-") as private:
-        params = _params(xllamacpp, spec, private)
-        try:
-            server: Server = xllamacpp.Server(params)
-        except (RuntimeError, ValueError, MemoryError) as error:
+    door = SideDoor()
+    try:
+        server: Server = xllamacpp.Server(_params(xllamacpp, spec, door))
+    except BaseException as error:
+        door.close()
+        if isinstance(error, (RuntimeError, ValueError, MemoryError)):
             raise LoadFailed("llama.cpp cannot run it: an unknown architecture, or too little memory") from error
-        server.handle_metrics()
-    return server
+        raise
+    server.handle_metrics()
+    door.port = urlsplit(server.listening_address).port or 0
+    return server, door
 
 
 def _read_through(files: tuple[Path, ...], told: Told) -> None:
@@ -129,7 +140,7 @@ def _read_through(files: tuple[Path, ...], told: Told) -> None:
                 told("reading", min(1.0, done / total))
 
 
-def _params(library: ModuleType, spec: ServerSpec, private: str) -> object:
+def _params(library: ModuleType, spec: ServerSpec, door: SideDoor) -> object:
     params = library.CommonParams()
     params.model.path = os.fspath(spec.files[0])
     params.model_alias = {spec.alias}
@@ -151,9 +162,10 @@ def _params(library: ModuleType, spec: ServerSpec, private: str) -> object:
     params.n_threads_http = 1
     params.endpoint_metrics = True
     params.endpoint_slots = False
-    params.api_keys = [secrets.token_hex(32)]
-    if sys.platform != "win32":
-        params.hostnames = [os.path.join(private, "s.sock")]
+    params.ui = False
+    params.api_keys = [door.key]
+    if door.socket_path is not None:
+        params.hostnames = [door.socket_path]
     if spec.mode != "generation":
         params.embedding = True
         # A text is pooled within one step of work. With a cache per slot, texts of unlike length that share a step

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-import socket
+import stat
 import subprocess
 import sys
 import threading
@@ -105,17 +105,18 @@ def _table(name: str) -> list[list[str]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the tables of sockets in /proc")
-async def test_no_door_is_left_open(custom: CustomModelsIntegration) -> None:
+async def test_the_one_door_is_for_this_user_alone(custom: CustomModelsIntegration) -> None:
     before = _listening()
     await custom.load("demo")
     doors = _listening() - before
     assert len(doors) == 1
-    door = doors.pop()
-    assert door.endswith(".sock")
-    assert not Path(door).exists()
-    assert not Path(door).parent.exists()
-    with socket.socket(socket.AF_UNIX) as knocking, pytest.raises(FileNotFoundError):
-        knocking.connect(door)
+    door = Path(doors.pop())
+    folder = door.parent.stat()
+    assert (stat.S_IMODE(folder.st_mode), folder.st_uid) == (0o700, os.getuid())
+    assert list(door.parent.iterdir()) == [door]
+    await custom.unload("demo")
+    assert not door.parent.exists()
+    assert _listening() <= before
 
 
 def _folder(path: Path) -> Path:

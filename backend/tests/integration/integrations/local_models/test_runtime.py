@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,8 @@ from app.integrations.model_platforms.local_models.registry import DEMO_PATH
 from app.integrations.model_platforms.local_models.runtime import LoadFailed, Server, ServerSpec, open_server
 
 LONG = b'{"messages":[{"role":"user","content":"pod"}],"stream":true,"ignore_eos":true,"return_progress":true}'
+# An architecture that there is not.
+BROKEN = DEMO_PATH.read_bytes().replace(b"\5\0\0\0\0\0\0\0llama", b"\5\0\0\0\0\0\0\0llamb", 1)
 
 
 def spec(path: Path = DEMO_PATH) -> ServerSpec:
@@ -20,8 +23,10 @@ def spec(path: Path = DEMO_PATH) -> ServerSpec:
 
 
 @pytest.fixture(scope="module")
-def server() -> Server:
-    return open_server(spec())
+def server() -> Iterator[Server]:
+    server, door = open_server(spec())
+    yield server
+    door.close()
 
 
 @pytest.mark.parametrize("wanted", [1, 2, 10])
@@ -59,14 +64,26 @@ def test_signals_are_left_to_the_platform(server: Server) -> None:
 def test_many_servers_come_and_go(tmp_path: Path) -> None:
     """One that is let go at once used to hang for ever; one after a failed load too."""
     broken = tmp_path / "broken.gguf"
-    broken.write_bytes(DEMO_PATH.read_bytes().replace(b"\5\0\0\0\0\0\0\0llama", b"\5\0\0\0\0\0\0\0llamb", 1))
+    broken.write_bytes(BROKEN)
     for _ in range(8):
         with pytest.raises(LoadFailed):
             open_server(spec(broken))
-        open_server(spec())
+        _, door = open_server(spec())
+        door.close()
 
 
 def test_no_file_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither of one that is closed, nor of one that nobody waited for, nor of one that did not come."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    server, door = open_server(spec())
+    assert len(os.listdir(tmp_path)) == 1
+    door.close()
+    assert os.listdir(tmp_path) == []
+    del server, door
     open_server(spec())
     assert os.listdir(tmp_path) == []
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(BROKEN)
+    with pytest.raises(LoadFailed):
+        open_server(spec(broken))
+    assert os.listdir(tmp_path) == [broken.name]
