@@ -35,3 +35,8 @@ class Tokenizer(ModelSource, Protocol):
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
         """Raises InvalidRequest for a number that is no token."""
         ...
+
+
+def piece_text(piece: str | Sequence[int]) -> str:
+    """A piece that is no whole character, half of an emoji say, comes from llama.cpp as bytes: they read \\xf0."""
+    return piece if isinstance(piece, str) else bytes(piece).decode(errors="backslashreplace")

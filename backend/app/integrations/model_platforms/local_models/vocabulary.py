@@ -1,7 +1,4 @@
-"""Texts and chats as the tokens of a model in memory, and back: by llama.cpp itself, and without a slot.
-
-A piece that is no whole character, half of an emoji say, is written with its bytes as \\xf0.
-"""
+"""Texts and chats as the tokens of a model in memory, and back: by llama.cpp itself, and without a slot."""
 
 from collections.abc import Sequence
 from http.client import HTTPException
@@ -10,7 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from app.domain.errors import InvalidRequest, PayloadTooLarge
-from app.domain.tokens import Tokens
+from app.domain.tokens import Tokens, piece_text
 from app.integrations.model_platforms.local_models import failures, inference
 from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed
 from app.integrations.model_platforms.local_models.inference import Source
@@ -67,7 +64,7 @@ class Vocabulary:
         if not pieces:
             return Tokens(ids=(await self._ask("/tokenize", body, _Ids)).tokens)
         found = (await self._ask("/tokenize", body, _Pieces)).tokens
-        return Tokens(ids=[each.id for each in found], pieces=[_text(each.piece) for each in found])
+        return Tokens(ids=[each.id for each in found], pieces=[piece_text(each.piece) for each in found])
 
     async def tokenize_chat(self, question: Question, *, pieces: bool) -> Tokens:
         """The prompt that an answer would begin with."""
@@ -90,7 +87,3 @@ class Vocabulary:
             # It looks a number up where there is none.
             raise InvalidRequest(f"'{source.model}' has no token of one of these numbers.", param="tokens")
         raise failures.from_answer(error, provider=source.provider, model=source.model, window=source.window)
-
-
-def _text(piece: str | list[int]) -> str:
-    return piece if isinstance(piece, str) else bytes(piece).decode(errors="backslashreplace")

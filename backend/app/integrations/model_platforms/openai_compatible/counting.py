@@ -18,7 +18,7 @@ from app.wire.openai_chat import errors
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
 # Within a text of valid JSON the quotes would be escaped.
-_MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"')
+MEDIA = (b'"image_url"', b'"input_audio"', b'"video_url"')
 
 
 async def count(transport: Transport, vendor: Vendor, exchange: Exchange[ChatRequest], patience: float) -> int:
@@ -30,7 +30,7 @@ async def count(transport: Transport, vendor: Vendor, exchange: Exchange[ChatReq
         body = CHAT.encode(exchange, vendor.profile)
     asking = _Asking(transport, vendor, patience)
     for way in vendor.counting:
-        if way.template is not None and any(mark in body for mark in _MEDIA):
+        if way.template is not None and any(mark in body for mark in MEDIA):
             continue  # a picture is one mark in a template, and many tokens in the prompt
         try:
             return await asking.count(way, body)

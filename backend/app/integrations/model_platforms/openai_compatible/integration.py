@@ -2,6 +2,7 @@
 How requests travel: app.integrations.kit.openai_compatible.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -19,6 +20,7 @@ from app.domain.errors import UnsupportedFeature
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.rerank import RerankRequest
+from app.domain.tokens import Tokens
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.openai_platform import OpenAIPlatform
 from app.integrations.kit.probe import Models, check
@@ -28,6 +30,7 @@ from app.integrations.model_platforms.openai_compatible.counting import count
 from app.integrations.model_platforms.openai_compatible.discovery import discover, named
 from app.integrations.model_platforms.openai_compatible.servers import GENERIC
 from app.integrations.model_platforms.openai_compatible.settings import OpenAICompatibleSettings
+from app.integrations.model_platforms.openai_compatible.tokenizing import ServerTokenizer
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 
 DEFAULT_OPENAICOMPATIBLEINTEGRATION_CONFIG = IntegrationConfig(
@@ -130,3 +133,21 @@ class TokenCountingIntegration(OpenAICompatibleIntegration):
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         return await count(self._connected(), self.vendor, exchange, self.settings.timeout)
+
+
+class TokenizingIntegration(TokenCountingIntegration):
+    """One whose server tells the tokens, too: satisfies Tokenizer besides."""
+
+    async def tokenize(self, model: str, text: str, *, special: bool, pieces: bool) -> Tokens:
+        return await self._tokenizer().tokenize(model, text, special=special, pieces=pieces)
+
+    async def tokenize_chat(self, exchange: Exchange[ChatRequest], *, pieces: bool) -> Tokens:
+        return await self._tokenizer().tokenize_chat(exchange, pieces=pieces)
+
+    async def detokenize(self, model: str, ids: Sequence[int]) -> str:
+        return await self._tokenizer().detokenize(model, ids)
+
+    def _tokenizer(self) -> ServerTokenizer:
+        if self.vendor.tokenizing is None:
+            raise self._lacking("tokens")
+        return ServerTokenizer(self._connected(), self.vendor, self.vendor.tokenizing, self.settings.timeout)

@@ -20,7 +20,7 @@ from app.domain.errors import (
 from app.domain.models import ModelInfo, ModelLoaded, ModelLoadFailed, ModelUnloaded
 from app.integrations.kit.listing import at
 from app.integrations.kit.probe import Models
-from app.integrations.model_platforms.openai_compatible.integration import TokenCountingIntegration
+from app.integrations.model_platforms.openai_compatible.integration import TokenizingIntegration
 from app.integrations.model_platforms.openai_compatible.vendor import Residence
 from app.wire.openai_chat import errors
 
@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.25
 _LOAD_SECONDS = 600.0
 
 
-class ResidingIntegration(TokenCountingIntegration):
+class ResidingIntegration(TokenizingIntegration):
     """One whose server loads and unloads: satisfies ModelLoader besides."""
 
     async def load(self, model: str) -> None:

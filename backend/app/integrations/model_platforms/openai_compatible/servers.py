@@ -1,12 +1,26 @@
 """Servers that people run themselves. Pure facts; what departs from OpenAI has its source."""
 
-from app.integrations.model_platforms.openai_compatible.vendor import Counting, Residence, Vendor
+from app.integrations.model_platforms.openai_compatible.vendor import Counting, Residence, Tokenizing, Vendor
 
 # What servers in general call the context length; for a vendor that is not in the catalogue.
 _ANY_CONTEXT = ("max_model_len", "context_window", "context_length", "max_context_length", "meta.n_ctx_train")
 
 GENERIC = Vendor(
     kind="openai_compatible", title="OpenAI-compatible server", context_fields=_ANY_CONTEXT, reranks=True
+)
+
+# Of a chat, what vLLM's /tokenize takes.
+_TOKENIZED = frozenset(
+    {
+        "model",
+        "messages",
+        "tools",
+        "chat_template",
+        "chat_template_kwargs",
+        "add_generation_prompt",
+        "continue_final_message",
+        "mm_processor_kwargs",
+    }
 )
 
 SERVERS = (
@@ -22,19 +36,11 @@ SERVERS = (
             Counting(
                 path="/tokenize",
                 answer="count",
-                fields=frozenset(
-                    {
-                        "model",
-                        "messages",
-                        "tools",
-                        "chat_template",
-                        "chat_template_kwargs",
-                        "add_generation_prompt",
-                        "continue_final_message",
-                        "mm_processor_kwargs",
-                    }
-                ),
+                fields=_TOKENIZED,
             ),
+        ),
+        tokenizing=Tokenizing(
+            text="prompt", special="add_special_tokens", pieces="return_token_strs", chat=_TOKENIZED
         ),
         # https://docs.vllm.ai/en/latest/features/sleep_mode/
         residence=Residence(
@@ -84,6 +90,13 @@ SERVERS = (
                 constants={"add_special": True, "parse_special": True},
                 answer="tokens",
             ),
+        ),
+        tokenizing=Tokenizing(
+            text="content",
+            special="add_special",
+            pieces="with_pieces",
+            constants={"parse_special": True},
+            template="/apply-template",
         ),
         # Its router answers as soon as it has begun to load.
         residence=Residence(

@@ -24,6 +24,22 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
     constants: dict[str, bool] = {}
 
 
+class Tokenizing(msgspec.Struct, frozen=True, kw_only=True):
+    """What a server calls the fields of its /tokenize and /detokenize.
+
+    `text`: what is put into tokens, and what comes back. `special`: whether with those around a text. `pieces`:
+    whether with each token as text. `constants` go with every text. `template`: where a chat is laid out first, as
+    a `prompt`; where None, `chat` are the fields of a chat that are sent.
+    """
+
+    text: str
+    special: str
+    pieces: str
+    constants: dict[str, bool] = {}
+    template: str | None = None
+    chat: frozenset[str] = frozenset()
+
+
 class Residence(msgspec.Struct, frozen=True, kw_only=True):
     """How a server brings a model into memory and lets it go.
 
@@ -54,8 +70,9 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     `responses`: it keeps OpenAI's Responses API whole, so that requests are handed on to it; from one that has a
     part of it they are translated. `reranks`: it has /rerank. `chat`: it has chat completions; if not, Responses
     is all it speaks. `pooled`: an open connection that idles costs the server nothing. `counting`: ways of asking
-    how many tokens a chat is, the best first. `residence`: it loads and unloads models when asked. `prices`: where
-    its list of models tells what they cost. `defaults`: fields that a chat gets where it lacks them.
+    how many tokens a chat is, the best first. `tokenizing`: it tells which they are. `residence`: it loads and
+    unloads models when asked. `prices`: where its list of models tells what they cost. `defaults`: fields that a
+    chat gets where it lacks them.
     """
 
     kind: str
@@ -79,6 +96,7 @@ class Vendor(msgspec.Struct, frozen=True, kw_only=True):
     reranks: bool = False
     responses: bool = False
     counting: tuple[Counting, ...] = ()
+    tokenizing: Tokenizing | None = None
     residence: Residence | None = None
     prices: PriceFields | None = None
     defaults: dict[str, Any] = {}
