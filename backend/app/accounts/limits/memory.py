@@ -54,15 +54,14 @@ class MemoryLimits:
         """
         now, amounts = self.clock(), estimate.amounts
         meter = self.meter(holder, rates, now)
-        steps: list[int] = []
+        taken = Taken(self.clock, meter, amounts)
         for part in meter.parts:
-            step = part.counter.take(amounts[part.unit], now)
-            if step is None:
-                for taken, in_step in zip(meter.parts, steps, strict=False):
-                    taken.counter.correct(in_step, -amounts[taken.unit], now)
+            found = part.counter.take(amounts[part.unit], now)
+            if found is None:
+                taken.undo(now)
                 raise _refusal(meter, estimate, now)
-            steps.append(step)
-        return Taken(self.clock, meter, amounts, steps, now)
+            taken.note(part.rate, *found)
+        return taken
 
     def note(self, holder: str, rates: Sequence[Rate], estimate: Estimate) -> "Taken":
         """Take it whatever the share: it was let in by somebody who counts for all processes. Raises RateLimited
@@ -72,8 +71,12 @@ class MemoryLimits:
         meter = self.meter(holder, rates, now)
         for part in meter.parts:
             _check_whole(part, estimate, now)
-        steps = [part.counter.add(amounts[part.unit], now) for part in meter.parts]
-        return Taken(self.clock, meter, amounts, steps, now)
+        taken = Taken(self.clock, meter, amounts)
+        for part in meter.parts:
+            found = part.counter.take(amounts[part.unit], now, force=True)
+            assert found is not None
+            taken.note(part.rate, *found)
+        return taken
 
     def meter(self, holder: str, rates: Sequence[Rate], now: float) -> Meter:
         found = self._meters.get(holder)
@@ -105,15 +108,22 @@ class Taken:
 
     __slots__ = ("_amounts", "_clock", "_meter", "_settled", "_steps", "standings")
 
-    def __init__(
-        self, clock: Callable[[], float], meter: Meter, amounts: Amounts, steps: Sequence[int], now: float
-    ) -> None:
-        self.standings = meter.standings(now)
+    def __init__(self, clock: Callable[[], float], meter: Meter, amounts: Amounts) -> None:
+        self.standings: list[Standing] = []
         self._clock = clock
         self._meter = meter
         self._amounts = amounts
-        self._steps = steps
+        self._steps: list[int] = []
         self._settled = False
+
+    def note(self, rate: Rate, step: int, remaining: int, reset: float) -> None:
+        """What was taken of the meter's next part."""
+        self._steps.append(step)
+        self.standings.append(Standing(rate, remaining, reset))
+
+    def undo(self, now: float) -> None:
+        for part, step in zip(self._meter.parts, self._steps, strict=False):
+            part.counter.correct(step, -self._amounts[part.unit], now)
 
     def settle(self, usage: Usage | None) -> None:
         if self._settled:

@@ -17,12 +17,11 @@ class Places:
     def fits(self, amount: int, now: float) -> bool:
         return self._taken < self.limit
 
-    def take(self, amount: int, now: float) -> int | None:
-        return self.add(amount, now) if self._taken < self.limit else None
-
-    def add(self, amount: int, now: float) -> int:
+    def take(self, amount: int, now: float, *, force: bool = False) -> tuple[int, int, float] | None:
+        if self._taken >= self.limit and not force:
+            return None
         self._taken += amount
-        return 0
+        return 0, max(0, self.limit - self._taken), 0.0
 
     def correct(self, step: int, amount: int, now: float) -> None:
         self._taken += amount

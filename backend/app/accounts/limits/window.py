@@ -39,18 +39,16 @@ class SlidingWindow:
         self._expire(now)
         return self._total + min(amount, self.limit) <= self.limit
 
-    def take(self, amount: int, now: float) -> int | None:
-        """As `add`, if it fits; else None."""
+    def take(self, amount: int, now: float, *, force: bool = False) -> tuple[int, int, float] | None:
+        """Count it, if it fits or with `force`; else None. Returns the step that it stands in, for `correct`, and
+        what `left` says then.
+        """
         if now >= self._changes_at:
             self._expire(now)
-        if self._total + amount > self.limit and not self.fits(amount, now):
+        total = self._total + amount
+        if total > self.limit and not (force or self.fits(amount, now)):
             return None
-        return self.add(amount, now)
-
-    def add(self, amount: int, now: float) -> int:
-        """Count it. Returns the step that it stands in, for `correct`."""
-        if now >= self._changes_at:
-            self._expire(now)
+        self._total = total
         step = int(now * STEPS // self.window)
         steps = self._steps
         if steps and steps[-1][0] == step:
@@ -58,8 +56,9 @@ class SlidingWindow:
         else:
             steps.append([step, amount])
             self._changes_at = self._falls_out(steps[0][0])
-        self._total += amount
-        return step
+        left = self.limit - total
+        reset = (step + STEPS + 1) * self.window / STEPS - now if total else 0.0
+        return step, (left if left > 0 else 0), reset
 
     def correct(self, step: int, amount: int, now: float) -> None:
         """Count `amount` more (or, below zero, less) where it was counted first, unless that has fallen out."""

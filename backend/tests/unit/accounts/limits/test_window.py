@@ -19,7 +19,7 @@ def test_never_more_than_the_limit_in_any_window(limit: int, window: float, gaps
         now += gap * window
         fits = sliding.fits(amount, now)
         if fits:
-            sliding.add(amount, now)
+            sliding.take(amount, now, force=True)
             let_in.append((now, min(amount, limit)))
         within = sum(each for at, each in let_in if now - window < at <= now)
         assert within <= limit
@@ -35,7 +35,7 @@ def test_what_is_said_of_the_wait_holds(amounts: list[int], asked: int) -> None:
     for amount in amounts:
         now += 1.0
         if sliding.fits(amount, now):
-            sliding.add(amount, now)
+            sliding.take(amount, now, force=True)
     wait, fits = sliding.free_in(asked, now), sliding.fits(asked, now)
     assert (wait == 0) == fits
     assert sliding.fits(asked, now + wait + 1e-6)
@@ -45,7 +45,7 @@ def test_what_is_said_of_the_wait_holds(amounts: list[int], asked: int) -> None:
 
 def test_an_estimate_is_corrected_where_it_was_counted() -> None:
     sliding = SlidingWindow(100, 60.0)
-    step = sliding.add(80, 0.5)
+    step, *_ = sliding.take(80, 0.5, force=True) or (0,)
     sliding.correct(step, -50, 10.0)
     assert sliding.left(10.0)[0] == 70
     sliding.correct(step, +20, 30.0)
@@ -59,5 +59,5 @@ def test_an_estimate_is_corrected_where_it_was_counted() -> None:
 def test_who_needs_more_than_there_ever_is_gets_the_whole_of_an_empty_window(amount: int) -> None:
     sliding = SlidingWindow(100, 60.0)
     assert sliding.fits(amount, 0.0)
-    sliding.add(1, 0.0)
+    sliding.take(1, 0.0, force=True)
     assert not sliding.fits(amount, 0.0)
