@@ -30,9 +30,10 @@ def openai_headers(standings: Sequence[Standing]) -> Headers:
         if names is not None and (names not in nearest or _share(standing) < _share(nearest[names])):
             nearest[names] = standing
     headers: Headers = []
-    for names, standing in nearest.items():
-        values = b"%d" % standing.rate.limit, b"%d" % standing.remaining, _duration(standing.reset)
-        headers += zip(names, values, strict=True)
+    for (limit, remaining, reset), standing in nearest.items():
+        headers.append((limit, b"%d" % standing.rate.limit))
+        headers.append((remaining, b"%d" % standing.remaining))
+        headers.append((reset, _duration(standing.reset)))
     return headers
 
 

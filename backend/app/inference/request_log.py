@@ -75,7 +75,8 @@ class RequestLog:
     def __call__(self, record: CallRecord) -> None:
         if not logger.isEnabledFor(logging.INFO):
             return
-        self._lines.append(self._line(record))
+        line = self._line(record)
+        self._lines.append(line if _harmless(record) else self._clean(line))
         if self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_SECONDS, self.flush)
 
@@ -88,7 +89,7 @@ class RequestLog:
         if lines:
             # A full disk or a reader that is gone: there is nowhere to tell it, and nobody else's matter.
             with contextlib.suppress(OSError):
-                sys.stderr.write(self._clean("".join(lines)))
+                sys.stderr.write("".join(lines))
                 sys.stderr.flush()
 
     def _json(self, record: CallRecord) -> str:
@@ -151,6 +152,16 @@ class RequestLog:
             f"{rest}"
         )
         return printable(text) + "\n"
+
+
+def _harmless(record: CallRecord) -> bool:
+    """Whether no secret stands in what somebody else worded. The rest of a line is ours: looking through all of it
+    cost as much as making it.
+    """
+    tried = [each.model for each in record.tried]
+    texts = (record.id, record.model, record.target_model, record.principal, record.team, record.error, *tried)
+    text = "\n".join(filter(None, texts))
+    return redact(text) == text
 
 
 def _ms(seconds: float) -> float:
