@@ -108,6 +108,12 @@ async def running(folder: Path, upstream: ScriptedServer, redis: str | None) -> 
         yield platform
 
 
+def asked_once(first: Reply, second: Reply) -> bool:
+    """The second comes from the cache, or from the first while that is still being kept."""
+    told = [each.headers["x-llm-cache"] for each in (first, second)]
+    return told in (["miss", "hit"], ["miss", "coalesced"])
+
+
 async def test_the_client_asks_twice_and_the_upstream_is_asked_once(tmp_path: Path) -> None:
     async with (
         scene(tmp_path) as here,
@@ -118,7 +124,7 @@ async def test_the_client_asks_twice_and_the_upstream_is_asked_once(tmp_path: Pa
             await completions.with_raw_response.create(model="smart", messages=MESSAGES) for _ in range(2)
         ]
         assert (first.parse(), first.text) == (second.parse(), second.text)
-        assert [each.headers["x-llm-cache"] for each in (first, second)] == ["miss", "hit"]
+        assert asked_once(first, second)
         assert second.headers["x-llm-provider"] == "cache"
         assert here.asked == 1
         await completions.create(model="smart", messages=MESSAGES, temperature=0.5)
@@ -138,7 +144,7 @@ async def test_a_stream_is_given_again_byte_for_byte_and_as_a_stream(tmp_path: P
     ):
         first, second = [await here.post(stream=True) for _ in range(2)]
         assert first.body == second.body == b"".join(FRAMES)
-        assert [each.headers["x-llm-cache"] for each in (first, second)] == ["miss", "hit"]
+        assert asked_once(first, second)
         assert second.headers["content-type"] == first.headers["content-type"]
         for _ in range(2):
             stream = await client.chat.completions.create(model="smart", messages=MESSAGES, stream=True, seed=1)
@@ -291,10 +297,10 @@ async def test_a_platform_without_its_redis_starts_serves_and_says_so(tmp_path: 
     async with running_redis() as redis:
         await redis.kill()
         async with scene(tmp_path, redis=redis.url) as here:
-            told = [(await here.post()).headers["x-llm-cache"] for _ in range(2)]
-            assert (told, here.asked) == (["miss", "hit"], 1)
+            assert asked_once(await here.post(), await here.post())
+            assert here.asked == 1
             status = await status_of(here.platform.port, "redis", {"Authorization": f"Bearer {KEY}"})
             assert (status["state"], "can't be reached" in status["reason"]) == ("retrying", True)
             await redis.start()
             await becomes(lambda: _redis_is(here, "ready"), 5.0)
-            assert [(await here.post()).headers["x-llm-cache"] for _ in range(2)] == ["miss", "hit"]
+            assert asked_once(await here.post(), await here.post())
