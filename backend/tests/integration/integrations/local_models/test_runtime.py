@@ -57,7 +57,7 @@ def test_reading_the_prompt_is_told_before_the_first_word(server: Server) -> Non
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the caught signals in /proc")
 def test_signals_are_left_to_the_platform() -> None:
-    """Earlier versions took SIGINT and SIGTERM for themselves. In a process of its own, as others may take them."""
+    """Earlier versions took SIGINT and SIGTERM for themselves. In a process of its own: others may take them."""
     code = f"import {__name__} as here; here.tell_caught_signals()"
     path = os.pathsep.join(sys.path)
     told = subprocess.run(
