@@ -11,6 +11,13 @@ from tests.servers.openai_peer import OpenAIPeer, running_peer
 from tests.servers.postgres import Postgres, running_postgres
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Names that can be read and are the same in every process that collects them: no bytes, no long texts."""
+    if isinstance(val, bytes):
+        return f"{len(val)}-bytes"
+    return f"{val[:40]}-and-{len(val) - 40}-more" if isinstance(val, str) and len(val) > 80 else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What whoever runs the tests has in the platform's own folder stays out of them, and they out of it."""

@@ -6,6 +6,7 @@ ANTHROPIC_BASE_URL alone.
 
 import asyncio
 import json
+import reprlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -168,7 +169,7 @@ async def test_models(claude: AsyncAnthropic) -> None:
             for model in CHATTING
         ),
     ],
-    ids=str,
+    ids=reprlib.repr,
 )
 async def test_an_error_by_class(
     claude: AsyncAnthropic, asked: dict[str, Any], error: type[anthropic.APIStatusError], kind: str, stream: bool

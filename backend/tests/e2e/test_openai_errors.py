@@ -1,5 +1,7 @@
 """What goes wrong, as the official client's own classes of errors."""
 
+import reprlib
+
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
@@ -27,7 +29,7 @@ CHATTING = ["demo", "peer/platform-demo", "ollama/chat"]
             for model in CHATTING
         ),
     ],
-    ids=str,
+    ids=reprlib.repr,
 )
 async def test_an_error_by_class(
     client: AsyncOpenAI,
