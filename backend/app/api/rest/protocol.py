@@ -7,6 +7,7 @@ from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.lane import Lane, open_lane
+from app.core.batched_writes import BatchedTransport
 from app.domain.errors import InvalidRequest
 from app.wire.openai_chat import errors
 
@@ -19,7 +20,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _lanes: tuple[Lane, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(BatchedTransport(transport, self.loop))
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:

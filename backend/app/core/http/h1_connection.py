@@ -11,6 +11,7 @@ from typing import Protocol, cast
 import httptools
 import msgspec
 
+from app.core.batched_writes import BatchedTransport
 from app.core.http import failures
 from app.core.http.h1_response import H1Response
 from app.domain.errors import PlatformError
@@ -136,7 +137,7 @@ class H1Connection(asyncio.BufferedProtocol):
     # The event loop calls these.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.Transport, transport)
+        self._transport = BatchedTransport(cast(asyncio.Transport, transport), self._loop)
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """A view and not the bytearray: asyncio's TLS fills a slice of it."""
