@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from bench.processes import Address, NotStarted, Running, free_port, running
-from bench.scenarios import chat_body
+from bench.scenarios import MESSAGES, chat_body
 
 KEY = "sk-bench-0123456789abcdef"
 FLOOR = "upstream alone"
@@ -71,6 +71,17 @@ WATCHED = {**METRICS, **traces(0.0)}
 
 EVERYTHING = {**_TIERS, **_BUDGETS, "log_level": "info"}
 
+DIALECTS: Mapping[str, tuple[str, Mapping[str, object]]] = {
+    "openai": ("openai_compatible", {}),
+    "anthropic": ("anthropic", {"models": ["bench"], "discover": False}),
+    "gemini": ("gemini", {"models": ["bench"], "discover": False}),
+    "ollama": ("ollama", {}),
+}
+"""What the upstream can be asked in: the integration's kind, and its settings."""
+
+PATHS = {"openai": Address(port=0).path, "anthropic": MESSAGES}
+"""What the platform can be asked in, and where."""
+
 
 @contextmanager
 def platform(
@@ -89,18 +100,45 @@ def platform(
     `watching`: integrations that are told of calls; none by default. `target`: further settings of its target;
     `sections`: of everything.
     """
+
+    def wanted(folder: str) -> dict[str, object]:
+        return configuration(
+            upstream_port,
+            folder,
+            key=key,
+            with_key=with_key,
+            watching=watching,
+            target=target,
+            dialect="openai",
+            **sections,
+        )
+
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
+    with _serving(wanted, address, "--workers", str(workers), key=key) as gateway:
+        if virtual:
+            gateway.address = with_virtual_key(address)
+        yield gateway
+
+
+@contextmanager
+def translator(upstream_port: int, *, asked: str, dialect: str) -> Iterator[Running]:
+    """This platform, `asked` in one of PATHS, which asks its upstream in one of DIALECTS."""
+    address = Address(port=free_port(), path=PATHS[asked])
+    with _serving(partial(configuration, upstream_port, dialect=dialect), address) as gateway:
+        yield gateway
+
+
+@contextmanager
+def _serving(
+    wanted: Callable[[str], dict[str, object]], address: Address, *options: str, key: str | None = None
+) -> Iterator[Running]:
+    """`wanted`: the configuration, by the folder where things are kept."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.yaml"
-        wanted = configuration(
-            upstream_port, folder, key=key, with_key=with_key, watching=watching, target=target, **sections
-        )
-        path.write_text(json.dumps(wanted), "utf-8")
-        options = ["--config", str(path), "--port", str(address.port), "--workers", str(workers)]
+        path.write_text(json.dumps(wanted(folder)), "utf-8")
+        command = [*SERVE, "--config", str(path), "--port", str(address.port), *options]
         environment = {**clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
-        with running([*SERVE, *options], address, first_answer(address), environment=environment) as gateway:
-            if virtual:
-                gateway.address = with_virtual_key(address)
+        with running(command, address, first_answer(address), environment=environment) as gateway:
             yield gateway
 
 
@@ -112,9 +150,12 @@ def configuration(
     with_key: Mapping[str, object] = EVERYTHING,
     watching: Mapping[str, object] = {},
     target: Mapping[str, object] | None = None,
+    dialect: str = "openai",
     **sections: object,
 ) -> dict[str, object]:
-    """What `platform` runs with. `folder`: where it keeps things."""
+    """What the platform runs with. `folder`: where it keeps things."""
+    kind, settings = DIALECTS[dialect]
+    there = {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"}
     return {
         "log_level": "warning",
         "data_dir": folder,
@@ -122,10 +163,7 @@ def configuration(
             "custom_models": {"enabled": False},
             "prometheus": {"enabled": False},
             **watching,
-            "upstream": {
-                "kind": "openai_compatible",
-                "settings": {"base_url": f"http://127.0.0.1:{upstream_port}", "api_key": "none"},
-            },
+            "upstream": {"kind": kind, "settings": {**there, **settings}},
         },
         "usage": {"enabled": key is not None},
         **(with_key if key is not None else {}),
@@ -147,10 +185,19 @@ SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
 
 
 _REQUESTS = ("request, c=1", "request, c=32")
+_NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Gemini", "ollama": "Ollama"}
+
+TRANSLATIONS = (
+    ("openai", "anthropic"),
+    ("openai", "gemini"),
+    ("openai", "ollama"),
+    ("anthropic", "openai"),
+)
+"""Asked in, and asked on in."""
 
 
 def platforms(workers: int) -> tuple[Contender, ...]:
-    """Plain, with everything on, and the latter in more processes for the scenarios where that can matter."""
+    """Plain, translating, with everything on, and that in more processes where that can matter."""
     several = Contender(
         name=f"platform, everything on, {workers} workers",
         start=partial(platform, key=KEY, watching=WATCHED, workers=workers),
@@ -158,6 +205,14 @@ def platforms(workers: int) -> tuple[Contender, ...]:
     )
     return (
         Contender(name="platform", start=platform),
+        *(
+            Contender(
+                name=f"platform, {_NAMES[asked]} to {_NAMES[dialect]}",
+                start=partial(translator, asked=asked, dialect=dialect),
+                scenarios=("request, c=32", "stream of 100, c=64"),
+            )
+            for asked, dialect in TRANSLATIONS
+        ),
         Contender(
             name="platform, metrics",
             start=partial(platform, watching=METRICS),
@@ -192,7 +247,7 @@ def first_answer(address: Address) -> urllib.request.Request:
     """The request whose success means that the server is there."""
     headers = {"content-type": "application/json", **address.headers}
     url = f"http://127.0.0.1:{address.port}{address.path}"
-    return urllib.request.Request(url, chat_body(None, address.model), headers)
+    return urllib.request.Request(url, chat_body(None, address), headers)
 
 
 def wait_for(address: Address, seconds: float = 30.0) -> None:

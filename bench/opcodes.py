@@ -3,6 +3,8 @@
     python -m bench.opcodes                          # the platform alone
     python -m bench.opcodes --everything --top 60    # with key, tier, budgets, ledger and request log
     python -m bench.opcodes --chunks 50              # per chunk of a stream
+    python -m bench.opcodes --dialect gemini         # asked in OpenAI's format, asks on in Gemini's
+    python -m bench.opcodes --asked anthropic        # asked in Anthropic's, asks on in OpenAI's
 
 Time is noisy and these figures are not, so they show what a change costs, and a test holds the hot path to them.
 What C code does is not seen, nor what the system does, nor the ledger's writing into the database.
@@ -64,10 +66,10 @@ class Count:
 class Asking:
     """Asks the platform that runs in this process, and ends it; `found` is what it cost, by function."""
 
-    def __init__(self, count: Count, port: int, *, everything: bool, chunks: int) -> None:
+    def __init__(self, count: Count, address: Address, *, everything: bool, chunks: int) -> None:
         self.found: dict[str, Any] = {}
         self._count = count
-        self._port = port
+        self._address = address
         self._everything = everything
         self._chunks = chunks
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -82,15 +84,15 @@ class Asking:
             os.kill(os.getpid(), signal.SIGTERM)
 
     def _measure(self) -> None:
-        address = Address(port=self._port, headers=_bearer(self._everything))
+        address = self._address
         gateways.wait_for(address)
         if self._everything:
             address = gateways.with_virtual_key(address)
         scenario = Scenario(
             name="one", connections=1, chunks=self._chunks, interval_ms=2.0 if self._chunks else 0.0
         )
-        body = chat_body(scenario, address.model)
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=60)
+        body = chat_body(scenario, address)
+        connection = http.client.HTTPConnection("127.0.0.1", address.port, timeout=60)
         headers = {"content-type": "application/json", **address.headers}
         number = ROUND if not self._chunks else 1
 
@@ -132,7 +134,7 @@ class Asking:
         return least
 
 
-def measure(*, everything: bool, chunks: int) -> dict[str, Any]:
+def measure(*, everything: bool, chunks: int, asked: str = "openai", dialect: str = "openai") -> dict[str, Any]:
     """Runs the platform in this thread until it has been asked. Opcodes and calls per request, or per chunk."""
     from app.accounts.usage import ledger
     from app.main import serve
@@ -148,13 +150,18 @@ def measure(*, everything: bool, chunks: int) -> dict[str, Any]:
         path.write_text(
             json.dumps(
                 gateways.configuration(
-                    up.address.port, folder, key=key, watching=gateways.METRICS if everything else {}
+                    up.address.port,
+                    folder,
+                    key=key,
+                    watching=gateways.METRICS if everything else {},
+                    dialect=dialect,
                 )
             ),
             "utf-8",
         )
         environment = {**gateways.clean_environment(), **({"LLM_PLATFORM_API_KEY": key} if key else {})}
-        asking = Asking(count, port, everything=everything, chunks=chunks)
+        address = Address(port=port, path=gateways.PATHS[asked], headers=_bearer(everything))
+        asking = Asking(count, address, everything=everything, chunks=chunks)
         count.install()
         asking.start()
         serve(lambda: load_settings(path, environment, {"server.port": port}))
@@ -185,10 +192,12 @@ def main() -> None:
     )
     arguments.add_argument("--everything", action="store_true", help="with all that is counted, kept and told")
     arguments.add_argument("--chunks", type=int, default=0, help="of a stream of so many chunks, per chunk")
+    arguments.add_argument("--asked", choices=gateways.PATHS, default="openai", help="the caller's format")
+    arguments.add_argument("--dialect", choices=gateways.DIALECTS, default="openai", help="the upstream's format")
     arguments.add_argument("--top", type=int, default=30, help="so many functions")
     arguments.add_argument("--json", action="store_true", help="all of it once more, as the last line")
     given = arguments.parse_args()
-    found = measure(everything=given.everything, chunks=given.chunks)
+    found = measure(everything=given.everything, chunks=given.chunks, asked=given.asked, dialect=given.dialect)
     functions = list(found["functions"].items())[: given.top]
     sys.stdout.write("".join(f"{opcodes:9.1f}  {name}\n" for name, opcodes in functions))
     sys.stdout.write(

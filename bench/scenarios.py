@@ -7,6 +7,9 @@ import msgspec
 from bench.processes import Address
 from bench.upstream import wishes
 
+MESSAGES = "/v1/messages"
+"""Where Anthropic's format is spoken."""
+
 
 class Scenario(msgspec.Struct, frozen=True, kw_only=True):
     """`chunks` > 0 asks for a stream; `interval_ms` paces it; `prompt_bytes` sizes the request.
@@ -48,18 +51,15 @@ SCENARIOS = (
 )
 
 
-def chat_body(scenario: Scenario | None, model: str) -> bytes:
-    """A chat completion as an SDK sends it; None: the smallest that is worth an answer."""
+def chat_body(scenario: Scenario | None, address: Address) -> bytes:
+    """A chat as an SDK sends it to `address`; None: the smallest that is worth an answer."""
     text = wishes(scenario.chunks, scenario.interval_ms) if scenario else "Answer briefly."
-    body: dict[str, object] = {
-        "model": model,
-        "messages": [
-            {"role": "system", "content": f"You are a helpful assistant. {text}"},
-            {"role": "user", "content": "x" * (scenario.prompt_bytes if scenario else 1)},
-        ],
-        "temperature": 0.7,
-        "max_tokens": 256,
-    }
+    system = f"You are a helpful assistant. {text}"
+    messages = [{"role": "user", "content": "x" * (scenario.prompt_bytes if scenario else 1)}]
+    prompt: dict[str, object] = {"messages": [{"role": "system", "content": system}, *messages]}
+    if address.path == MESSAGES:
+        prompt = {"system": system, "messages": messages}
+    body = {"model": address.model, **prompt, "temperature": 0.7, "max_tokens": 256}
     if scenario and scenario.chunks:
         body["stream"] = True
     return json.dumps(body, separators=(",", ":")).encode()
@@ -67,7 +67,7 @@ def chat_body(scenario: Scenario | None, model: str) -> bytes:
 
 def request_bytes(scenario: Scenario, address: Address) -> bytes:
     """The whole HTTP request."""
-    body = chat_body(scenario, address.model)
+    body = chat_body(scenario, address)
     headers = {
         "host": f"127.0.0.1:{address.port}",
         "accept": "application/json",

@@ -1,10 +1,11 @@
-"""An OpenAI-compatible upstream that answers from bytes made beforehand, so that it costs almost nothing.
+"""An upstream that answers from bytes made beforehand, so that it costs almost nothing.
 
     python -m bench.upstream --port 9000
 
-A request for a stream gets as many chunks as its text asks for ("bench: 100 chunks, 5 ms apart"), so that one
-upstream serves every scenario through any gateway, and its usage where it asks for that; any other request gets a
-whole completion. A GET lists one model. It decodes no JSON, and of a long body it keeps nothing.
+It speaks OpenAI's format, and at their paths Anthropic's, Gemini's and Ollama's (answers.py). A request for a
+stream gets as many chunks as its text asks for ("bench: 100 chunks, 5 ms apart"), so that one serves every
+scenario through any gateway, and its usage where it asks for that; any other request gets a whole answer. A GET
+lists one model. It decodes no JSON, and of a long body it keeps nothing.
 
     python -m bench.upstream --port 9000 --slots 8 --service-ms 40
 
@@ -13,15 +14,14 @@ has the capacity of a local engine: a whole completion takes 40 ms, and there ar
 
 import argparse
 import asyncio
-import json
 import re
 from collections import deque
 from typing import cast
 
 import uvloop
 
-WORD = "token "
-USAGE = {"prompt_tokens": 10, "completion_tokens": 20, "total_tokens": 30}
+from bench.answers import GETS, MODELS, NO_LENGTH, OPENAI, POSTS
+
 LONGEST_KEPT = 4096
 """A longer body is counted and not kept: holding on to 1 MB would cost more than a gateway does."""
 
@@ -35,76 +35,30 @@ def wishes(chunks: int, interval_ms: float) -> str:
     return f"bench: {chunks} chunks, {interval_ms:g} ms apart"
 
 
-def _chunk(delta: dict[str, str], finish: str | None) -> bytes:
-    body = {
-        "id": "chatcmpl-bench",
-        "object": "chat.completion.chunk",
-        "created": 1700000000,
-        "model": "bench",
-        "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
-    }
-    return f"data: {json.dumps(body, separators=(',', ':'))}\n\n".encode()
-
-
-def _http(body: bytes, content_type: str = "application/json") -> bytes:
-    head = f"HTTP/1.1 200 OK\r\ncontent-type: {content_type}\r\ncontent-length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-def _framed(data: bytes) -> bytes:
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-WHOLE = _http(
-    json.dumps(
-        {
-            "id": "chatcmpl-bench",
-            "object": "chat.completion",
-            "created": 1700000000,
-            "model": "bench",
-            "choices": [
-                {"index": 0, "message": {"role": "assistant", "content": WORD * 20}, "finish_reason": "stop"}
-            ],
-            "usage": USAGE,
-        }
-    ).encode()
-)
-MODELS = _http(b'{"object":"list","data":[{"id":"bench","object":"model","created":0,"owned_by":"bench"}]}')
-NO_LENGTH = b"HTTP/1.1 411 Length Required\r\ncontent-length: 0\r\n\r\n"
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-PIECE = _framed(_chunk({"content": WORD}, None))
-LAST_PIECE = _framed(_chunk({}, "stop"))
-FIGURES = _framed(
-    b'data: {"id":"chatcmpl-bench","object":"chat.completion.chunk","created":1700000000,"model":"bench",'
-    b'"choices":[],"usage":%b}\n\n' % json.dumps(USAGE, separators=(",", ":")).encode()
-)
-STREAM_END = _framed(b"data: [DONE]\n\n") + b"0\r\n\r\n"
-
-
 class Engine:
-    """Gives whole completions, at most `slots` at a time, each after `seconds`; 0 slots: at once."""
+    """Gives whole answers, at most `slots` at a time, each after `seconds`; 0 slots: at once."""
 
     def __init__(self, slots: int = 0, seconds: float = 0.0) -> None:
         self._slots = slots
         self._seconds = seconds
         self._busy = 0
-        self._waiting: deque[asyncio.WriteTransport] = deque()
+        self._waiting: deque[tuple[asyncio.WriteTransport, bytes]] = deque()
 
-    def complete(self, transport: asyncio.WriteTransport) -> None:
+    def complete(self, transport: asyncio.WriteTransport, answer: bytes) -> None:
         if not self._slots:
-            transport.write(WHOLE)
+            transport.write(answer)
         elif self._busy < self._slots:
             self._busy += 1
-            asyncio.get_running_loop().call_later(self._seconds, self._done, transport)
+            asyncio.get_running_loop().call_later(self._seconds, self._done, transport, answer)
         else:
-            self._waiting.append(transport)
+            self._waiting.append((transport, answer))
 
-    def _done(self, transport: asyncio.WriteTransport) -> None:
+    def _done(self, transport: asyncio.WriteTransport, answer: bytes) -> None:
         if not transport.is_closing():
-            transport.write(WHOLE)
+            transport.write(answer)
         self._busy -= 1
         if self._waiting:
-            self.complete(self._waiting.popleft())
+            self.complete(*self._waiting.popleft())
 
 
 class Upstream(asyncio.Protocol):
@@ -128,8 +82,10 @@ class Upstream(asyncio.Protocol):
         if end < 0:
             return
         head, body, self._received = self._received[:end].lower(), self._received[end + 4 :], b""
+        path = head.split(b" ", 2)[1]
+        self._answers = POSTS.get(path, OPENAI)
         if head.startswith(b"get "):
-            self._transport.write(MODELS)
+            self._transport.write(GETS.get(path, MODELS))
         elif b"\r\ncontent-length:" in head:
             self._left = int(head.partition(b"\r\ncontent-length:")[2].partition(b"\r\n")[0])
             self._keeps = self._left <= LONGEST_KEPT
@@ -147,14 +103,17 @@ class Upstream(asyncio.Protocol):
             self._answer(body)
 
     def _answer(self, body: bytes) -> None:
-        if not _STREAM.search(body):
-            self._engine.complete(self._transport)
-            return
+        answers = self._answers
         wished = _WISHES.search(body)
+        chunks = int(wished[1]) if wished else 1
+        streams = answers.streams if answers.streams is not None else _STREAM.search(body)
+        if not (streams and chunks):
+            self._engine.complete(self._transport, answers.whole)
+            return
         self._interval = float(wished[2]) / 1000 if wished else 0.0
-        self._end = LAST_PIECE + (FIGURES if _ASKED.search(body) else b"") + STREAM_END
-        self._transport.write(STREAM_HEAD)
-        self._stream(int(wished[1]) if wished else 1)
+        self._end = answers.last + (answers.figures if _ASKED.search(body) else b"") + answers.end
+        self._transport.write(answers.begin)
+        self._stream(chunks)
 
     def _stream(self, left: int) -> None:
         if self._transport.is_closing():
@@ -162,7 +121,7 @@ class Upstream(asyncio.Protocol):
         if not left:
             self._transport.write(self._end)
             return
-        self._transport.write(PIECE)
+        self._transport.write(self._answers.piece)
         if self._interval:
             self._loop.call_later(self._interval, self._stream, left - 1)
         else:

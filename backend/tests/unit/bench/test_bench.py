@@ -1,12 +1,14 @@
 """The bench measures what it says: its load counts right over a real socket, its tables leave nobody out."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
-from bench import load, overload, report
+from bench import answers, load, overload, report
 from bench.gateways import FLOOR, first_answer
 from bench.install import contenders
 from bench.measure import Figures, median_of
@@ -16,6 +18,14 @@ from bench.processes import Address, NotStarted, free_port, running
 from bench.scenarios import Scenario, request_bytes
 from bench.turns import Results, Server
 from bench.upstream import Engine, Upstream
+
+from app.domain.chat import TextPart
+from app.domain.streams import Collector
+from app.integrations.model_platforms.gemini.response import AnswerDecoder
+from app.integrations.model_platforms.gemini.response import StreamDecoder as GeminiDecoder
+from app.integrations.model_platforms.ollama.response import StreamDecoder as OllamaDecoder
+from app.wire.anthropic_messages.stream import StreamDecoder as AnthropicDecoder
+from app.wire.openai_chat.stream import StreamDecoder as OpenAIDecoder
 
 WHOLE = Scenario(name="whole", connections=2, requests=6)
 STREAM = Scenario(name="stream", connections=2, requests=4, chunks=7)
@@ -103,6 +113,39 @@ async def test_a_frame_and_the_end_may_lie_across_two_reads() -> None:
     async with serving(lambda: Dripping(b"")) as port:
         outcome = await load.run(of(scenario, port))
     assert (outcome.errors, outcome.frames) == (0, 2)
+
+
+def body(answer: bytes) -> bytes:
+    """Of a response; its chunks have no line that looks like the size of one."""
+    head, _, data = answer.partition(b"\r\n\r\n")
+    return (
+        data if b"content-length" in head else re.sub(rb"(?m)^[0-9a-f]+\r\n|\r\n(?=[0-9a-f]+\r\n|\Z)", b"", data)
+    )
+
+
+READERS: dict[bytes, Callable[[], Any]] = {
+    b"/v1/chat/completions": OpenAIDecoder,
+    b"/v1/messages": AnthropicDecoder,
+    b"/v1beta/models/bench:streamgeneratecontent?alt=sse": lambda: GeminiDecoder(
+        AnswerDecoder(provider="bench", model="bench", id="1", created=1)
+    ),
+    b"/api/chat": lambda: OllamaDecoder(provider="bench", model="bench", id="1"),
+}
+
+
+@pytest.mark.parametrize("path", READERS, ids=bytes.decode)
+def test_what_the_upstream_says_in_each_format_is_read_as_the_same_answer(path: bytes) -> None:
+    said = answers.POSTS.get(path, answers.OPENAI)
+    stream = said.begin + said.piece * 20 + said.last + said.figures + said.end
+    decoder, collector = READERS[path](), Collector()
+    for event in (*decoder.feed(body(stream)), *decoder.close()):
+        collector.add(event)
+    result = collector.result()
+    (choice,) = result.choices
+    assert choice.message.content == (TextPart(text=answers.WORD * 20),)
+    assert (choice.finish_reason, result.model) == ("stop", answers.MODEL)
+    assert result.usage is not None
+    assert (result.usage.input_tokens, result.usage.output_tokens) == (10, 20)
 
 
 async def test_a_load_ends_though_its_peer_never_answers() -> None:
