@@ -83,6 +83,9 @@ def run_worker(
 
 
 def _run(build: Callable[[], bootstrap.Platform], listener: socket.socket, announce: bool = True) -> int:
+    # Every process that is started from here runs another program at once. gRPC, which fears for one that would
+    # go on with it, would leave a line of its own on standard error for each.
+    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(build, listener, announce))
     return 0

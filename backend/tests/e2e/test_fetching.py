@@ -102,3 +102,4 @@ async def test_from_nothing_to_an_answer_with_a_sigkill_on_the_way(hub: HubFake,
         assert (await run(platform, "models", "rm", NAME)).code == 0
         assert not list(tmp_path.rglob(FILE))
         assert await platform.stop() == 0
+        assert [line for line in platform.log().splitlines() if not line.startswith("{")] == []

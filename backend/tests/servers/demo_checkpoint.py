@@ -101,6 +101,18 @@ def write_safetensors(folder: Path, *, shards: int = 1) -> None:
         save_file(dict(every[shard::shards]), folder / name)
 
 
+def write_deep(folder: Path, layers: int) -> None:
+    """Its first layer again and again, in half precision: it takes a while to convert, and makes no sense."""
+    write_description(folder)
+    config = folder / "config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"num_hidden_layers": layers}))
+    halves = {name: rows.astype(np.float16) for name, rows in weights().items()}
+    stem = "model.layers.0."
+    for name in [name for name in halves if name.startswith(stem)]:
+        halves |= {f"model.layers.{layer}.{name.removeprefix(stem)}": halves[name] for layer in range(layers)}
+    save_file(halves, folder / "model.safetensors")
+
+
 def write_torch(path: Path, *, pickled: bytes | None = None) -> None:
     """As torch.save writes a state dict. `pickled`: another program in the place of the true one."""
     write_description(path.parent)

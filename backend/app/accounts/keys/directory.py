@@ -25,6 +25,9 @@ TRUST_SECONDS = 300.0
 FIRST_POLL_SECONDS = 3.0
 """After the start: the database loads by itself until then."""
 
+PATIENCE_SECONDS = 10.0
+"""After the start: a database that was not heard of until then is worth a line in the log."""
+
 USE_SECONDS = 60.0
 """How often it is written down when keys were last used."""
 
@@ -68,7 +71,8 @@ class KeyDirectory:
         self._strangers: dict[bytes, float] = {}
         self._version: int | None = None
         self._others = False
-        self._trusted_until = self._failed_at = -inf
+        self._trusted_until = self._failed_at = self._patient_until = -inf
+        self._complained = False
         self._turn = asyncio.Lock()
         self._waiting: dict[bytes, asyncio.Future[bool]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -113,11 +117,13 @@ class KeyDirectory:
                 self._failed(error)
                 raise
             self._take(news)
-            if self._failed_at > -inf:
+            if self._complained:
                 logger.info("keys are looked up again")
+            self._complained = False
             self._failed_at, self._trusted_until = -inf, began + TRUST_SECONDS
 
     async def start(self) -> None:
+        self._patient_until = self._clock.monotonic() + PATIENCE_SECONDS
         self._polling = asyncio.create_task(self._poll())
 
     async def stop(self) -> None:
@@ -186,9 +192,10 @@ class KeyDirectory:
         self._strangers[digest] = self._clock.monotonic() + STRANGER_SECONDS
 
     def _failed(self, error: PlatformError) -> None:
-        if self._failed_at == -inf:
+        self._failed_at = now = self._clock.monotonic()
+        if not self._complained and (self._version is not None or now >= self._patient_until):
+            self._complained = True
             logger.warning("keys can't be looked up: %s Those that are known serve on for a while.", error)
-        self._failed_at = self._clock.monotonic()
 
     async def _note_use(self) -> None:
         self._noted = self._clock.monotonic()

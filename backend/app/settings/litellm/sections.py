@@ -153,13 +153,15 @@ LITELLM = Vocabulary(
         ("LITELLM_DISABLE_STOP_SEQUENCE_LIMIT safe_memory_mode retry", "it tunes LiteLLM itself"),
         ("include_cost_in_streaming_usage return_response_headers", "usage is told in every answer"),
         ("prometheus_* custom_prometheus_*", "GET /metrics is there without it: see docs/monitoring.md"),
+        ("json_logs request_correlation_in_logs", "the log is JSON with request ids, except at a terminal"),
         ("num_retries_per_request", "a request has three tries at most"),
     ),
     missing=(
         ("success_callback failure_callback callbacks service_callback* *_callback *_callbacks", _LOG),
         ("langfuse_* datadog_* *_callback_params langsmith_* argilla_*", _LOG),
-        ("newrelic_* pointfive_* zerobus_* generic_* gcs_pub_sub_* *logg* otel_* callback_settings", _LOG),
-        ("json_logs request_correlation_in_logs log_*", "the log has one line of text for each call"),
+        ("newrelic_* pointfive_* zerobus_* generic_* gcs_pub_sub_* *logg* callback_settings", _LOG),
+        ("otel_*", "set OPENTELEMETRY_ENABLED and OTEL_EXPORTER_OTLP_ENDPOINT: see docs/monitoring.md"),
+        ("log_*", "set `log_level` and `log_format`"),
         ("require_auth_for_metrics_endpoint", "the platform's own pages need the key"),
         (
             "guardrails *guard* presidio_* banned_keywords_list blocked_user_list *_rules output_parse_pii",

@@ -10,6 +10,7 @@ from app.accounts.keys import directory as module
 from app.accounts.keys.directory import (
     FIRST_POLL_SECONDS,
     MOST_WAITING,
+    PATIENCE_SECONDS,
     PAUSE_AFTER_FAILURE,
     PAUSE_SECONDS,
     POLL_SECONDS,
@@ -207,6 +208,20 @@ async def test_without_the_database_known_keys_serve_for_a_while_and_no_other_do
     assert room.directory.get(b"1") is not None
     await room.directory.stop()
     assert len(caplog.records) == 2  # that it does not answer, and that it does again
+
+
+@pytest.mark.parametrize(("comes_after", "lines"), [(PATIENCE_SECONDS - 2, 0), (PATIENCE_SECONDS + 3, 2)])
+async def test_a_database_has_a_while_to_start_before_the_log_says_that_it_is_away(
+    room: Room, caplog: pytest.LogCaptureFixture, comes_after: float, lines: int
+) -> None:
+    caplog.set_level(logging.INFO)
+    room.database.failing = True
+    await room.directory.start()
+    await room.clock.advance(comes_after)
+    room.database.failing = False
+    await room.clock.advance(POLL_SECONDS)
+    await room.directory.stop()
+    assert len(caplog.records) == lines
 
 
 async def test_a_database_that_failed_is_left_alone_for_a_moment(room: Room) -> None:

@@ -43,7 +43,8 @@ FAILURES: Mapping[str, Told] = {
     "limited": Told(UpstreamRateLimited, "The Hub has had too many requests from here for now."),
     "offline": Told(Conflict, "The Hub is not asked, as '{name}' is set offline (HF_HUB_OFFLINE)."),
     "unreachable": Told(
-        UpstreamUnavailable, "The Hub can't be reached, or broke off. What was fetched is kept for the next pull."
+        UpstreamUnavailable,
+        "The Hub can't be reached, or broke off. What a pull has fetched is kept for the next.",
     ),
     "digest": Told(
         ProviderProtocolError,

@@ -9,7 +9,9 @@ import contextlib
 import os
 import shutil
 import sys
+import time
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,9 @@ from app.integrations.model_platforms.local_models.tenants import Arrival
 _PROGRAM = "app.integrations.model_platforms.local_models.conversion"
 # A converted model takes no more than what it is made from, but for the vocabulary.
 _SPARE_BYTES = 64 << 20
+KEPT_SECONDS = 7 * 86400
+"""How long after its last use a conversion is kept whose source is not there. Others may share the folder."""
+
 # No key is among them.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "SYSTEMROOT")
 
@@ -47,7 +52,7 @@ class Conversions:
         does.
         """
         target = self.target(checkpoint)
-        if await asyncio.to_thread(target.exists):
+        if await asyncio.to_thread(_used, target):
             return target
         async with self._turn:
             await self._convert(model, checkpoint, arrival, target)
@@ -68,6 +73,16 @@ class Conversions:
     def tidy(self) -> None:
         """Remove what was left unfinished. Blocks."""
         remove_abandoned(self._folder)
+
+    def sweep(self, there: Iterable[Checkpoint]) -> None:
+        """Remove what nobody has used for long and is not of those that are there: their files went, or changed,
+        while no platform looked. Blocks.
+        """
+        wanted, before = {self.target(checkpoint) for checkpoint in there}, time.time() - KEPT_SECONDS
+        for path in self._folder.glob("*.gguf"):
+            with contextlib.suppress(OSError):
+                if path not in wanted and path.stat().st_mtime < before:
+                    path.unlink()
 
     def forget(self, checkpoint: Checkpoint) -> None:
         """Remove what was made of it. Blocks."""
@@ -97,6 +112,13 @@ class Conversions:
             | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             start_new_session=True,
         )
+
+
+def _used(target: Path) -> bool:
+    """Whether it is there. Its time of change tells when it was last used. Blocks."""
+    with contextlib.suppress(OSError):  # a folder that can't be written
+        os.utime(target)
+    return target.exists()
 
 
 async def _followed(process: Process, arrival: Arrival) -> None:

@@ -81,8 +81,8 @@ class CustomModelsIntegration(BaseIntegration):
     async def initialize(self) -> None:
         """Reads the headers of the files. Raises IntegrationConfigError: no runtime."""
         runtime.require()
-        await self._loader.tidy()
         await self.rescan()
+        await self._loader.tidy(None if self._shelf.trouble else self._shelf.models.values())
         settings = self.settings
         wanted = list(self._shelf.models) if settings.preload == ["*"] else settings.preload
         self._spawn(self._load_all(dict.fromkeys([*settings.pinned, *wanted])), "preload")

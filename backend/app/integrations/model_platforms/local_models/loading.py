@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import os
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,9 +32,15 @@ class EngineLoader:
         # One at a time: a load keeps the whole machine busy.
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama-load")
 
-    async def tidy(self) -> None:
-        """Remove what conversions left unfinished that were cut off."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, self.conversions.tidy)
+    async def tidy(self, models: Iterable[LocalModel] | None) -> None:
+        """Remove what conversions that were cut off left unfinished, and what was made of none of the `models`; that
+        not where `models` is None, as nobody can tell which there are.
+        """
+        run = asyncio.get_running_loop().run_in_executor
+        await run(self._thread, self.conversions.tidy)
+        if models is not None:
+            checkpoints = [model.checkpoint for model in models if model.checkpoint is not None]
+            await run(self._thread, self.conversions.sweep, checkpoints)
 
     async def look(self) -> None:
         """Find out what there is for models, once: the runtime has to be there for that."""

@@ -17,6 +17,9 @@ Fields = dict[str, Any]
 
 # llama.cpp's own: they reach beyond the request (a slot, an adapter) or change the shape of the answer.
 _FOREIGN = ("id_slot", "lora", "response_fields", "return_tokens", "timings_per_token", "verbose", "n_predict")
+# It reads these into 32 bits and takes what is left of a larger one: 2**32 + 5 tokens would be five.
+_COUNTS = ("max_tokens", "max_completion_tokens", "n", "top_k", "top_logprobs")
+_LARGEST = 2**31 - 1
 _MEDIA = frozenset({"image_url", "input_image", "input_audio", "video_url", "file"})
 
 
@@ -84,6 +87,7 @@ def _question(fields: Fields, model: LocalModel, *, answers: int, per_prompt: in
     options = fields.get("stream_options")
     wants_usage = isinstance(options, dict) and options.get("include_usage") is True
     kept = {name: value for name, value in fields.items() if name not in _FOREIGN}
+    kept |= {name: _LARGEST for name in _COUNTS if type(kept.get(name)) is int and kept[name] > _LARGEST}
     kept |= {
         "model": model.id,
         "stream": True,

@@ -119,6 +119,16 @@ async def test_an_answer_ends_where_the_context_does(custom: CustomModelsIntegra
     assert result.usage.total_tokens <= 1024 + 1
 
 
+@pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
+@pytest.mark.parametrize("most", [2**31, 2**32 + 5, 2**63, 10**30])
+async def test_no_number_is_too_large_for_the_most_of_an_answer(
+    custom: CustomModelsIntegration, name: str, most: int
+) -> None:
+    fields = asked()
+    del fields["max_tokens"]
+    assert text(await answered(custom, fields | {name: most})) == text(await answered(custom, fields))
+
+
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_prompt_beyond_the_context_is_refused(custom: CustomModelsIntegration, stream: bool) -> None:
     with pytest.raises(ContextLengthExceeded, match=r"holds 1024 tokens, and the prompt has \d{4}"):
@@ -131,6 +141,7 @@ async def test_a_prompt_beyond_the_context_is_refused(custom: CustomModelsIntegr
         ({}, InvalidRequest, "'messages' is required"),
         ({"messages": "hello"}, InvalidRequest, "'messages'"),
         (asked(temperature="hot"), InvalidRequest, "must be number"),
+        (asked(n=2**32 + 1), InvalidRequest, "'n'"),
         (asked(response_format={"type": "json_schema", "json_schema": {"schema": {"type": "odd"}}}), None, "odd"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},

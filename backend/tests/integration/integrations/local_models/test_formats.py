@@ -4,9 +4,11 @@ import asyncio
 import fcntl
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -64,10 +66,10 @@ async def test_a_conversion_is_kept_until_its_source_is_another(tmp_path: Path) 
     async with custom_models(**settings(tmp_path)) as custom:
         await custom.load("mine")
     (first,) = kept(tmp_path / "data")
-    times = (tmp_path / "data" / "converted-models" / first).stat().st_mtime_ns
+    made = (tmp_path / "data" / "converted-models" / first).stat().st_ino
     async with custom_models(**settings(tmp_path)) as custom:
         await custom.load("mine")
-        assert (tmp_path / "data" / "converted-models" / first).stat().st_mtime_ns == times
+        assert (tmp_path / "data" / "converted-models" / first).stat().st_ino == made
         write_safetensors(folder)
         await custom.rescan()
         await custom.rescan()
@@ -129,6 +131,29 @@ async def test_what_cannot_be_run_says_what_to_do(tmp_path: Path) -> None:
         assert "AutoTokenizer" in told["bare/model.safetensors"]
         with pytest.raises(UpstreamUnavailable, match=r"written by a torch before 1\.6"):
             await custom.load("older")
+
+
+@pytest.mark.parametrize(
+    ("days", "there", "left"), [(8, False, False), (6, False, True), (8, True, True), (8, None, True)]
+)
+async def test_what_was_made_of_files_that_are_gone_stays_for_a_week(
+    tmp_path: Path, days: int, there: bool | None, left: bool
+) -> None:
+    """`there`: whether the files are; None where the whole folder is not, as a disk that is not mounted."""
+    folder = tmp_path / "models"
+    write_safetensors(folder / "mine")
+    async with custom_models(**settings(tmp_path)) as custom:
+        await custom.load("mine")
+    [name] = kept(tmp_path / "data")
+    used = time.time() - days * 86400
+    os.utime(tmp_path / "data" / "converted-models" / name, (used, used))
+    if not there:
+        shutil.rmtree(folder if there is None else folder / "mine")
+    async with custom_models(**settings(tmp_path)) as custom:
+        assert kept(tmp_path / "data") == ([name] if left else [])
+        if there:
+            await custom.load("mine")
+            assert (tmp_path / "data" / "converted-models" / name).stat().st_mtime > used + 1
 
 
 def _children() -> list[psutil.Process]:
