@@ -33,8 +33,8 @@ class EngineLoader:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama-load")
 
     async def tidy(self, models: Iterable[LocalModel] | None) -> None:
-        """Remove what conversions that were cut off left unfinished, and what was made of none of the `models`; that
-        not where `models` is None, as nobody can tell which there are.
+        """Remove what conversions left unfinished, and what was made of none of the `models`: of no other where
+        that is None, as nobody can tell which there are.
         """
         run = asyncio.get_running_loop().run_in_executor
         await run(self._thread, self.conversions.tidy)
