@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope, Send
 
 from app.api import request_ids
-from app.api.identity import credential
 from app.api.policy import ApiPolicy
 from app.domain.errors import BudgetExceeded, Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
 from app.domain.exchange import HOPS_HEADER
@@ -48,12 +47,12 @@ def sent_trace(headers: Mapping[bytes, bytes]) -> Trace | None:
 
 async def identify(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> Principal:
     """Raises Unauthenticated, Unavailable."""
-    return await policy.authenticator.authenticate(sent_key(headers))
+    return await policy.authenticator.authenticate(sent_key(headers, policy))
 
 
-def sent_key(headers: Mapping[bytes, bytes]) -> str | None:
+def sent_key(headers: Mapping[bytes, bytes], policy: ApiPolicy) -> str | None:
     """The key that stands in the headers, unchecked. Raises Unauthenticated when they can't be made out."""
-    return credential(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
+    return policy.authenticator.shown(_text(headers.get(b"authorization")), _text(headers.get(b"x-api-key")))
 
 
 def _text(value: bytes | None) -> str | None:

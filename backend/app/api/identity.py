@@ -21,7 +21,6 @@ SCRAPER = Principal(id="scraper", roles=frozenset({SCRAPER_ROLE}))
 """Whoever comes with the token for metrics."""
 
 
-@fails_closed
 def credential(authorization: str | None, api_key: str | None) -> str | None:
     """The key that a caller sent as `Authorization: Bearer KEY` or as `x-api-key: KEY`; None without one.
 
@@ -67,6 +66,15 @@ class Authenticator:
     @property
     def open_to_all(self) -> bool:
         return not self._has_master and self._tokens is None
+
+    @fails_closed
+    def shown(self, authorization: str | None, api_key: str | None) -> str | None:
+        """The `credential` of these headers, unchecked. Raises Unauthenticated where it can't be made out."""
+        try:
+            return credential(authorization, api_key)
+        except Unauthenticated:
+            self._refusals.note("bad header")
+            raise
 
     async def authenticate(self, key: str | None) -> Principal:
         """Without waiting for anything where the key is known. Raises Unauthenticated, and Unavailable where it

@@ -308,6 +308,12 @@ async def test_each_act_is_recorded_once_with_who_and_what(whole: Whole, ollama:
     assert record["object"] == object + (id if object in {"key:", "job:"} else "") or not object
 
 
+async def test_an_act_is_found_by_the_name_that_its_answer_tells(whole: Whole) -> None:
+    reply = await post(whole.port, "/v1/keys", {"owner": "eve"}, MASTER_KEY)
+    [last] = await log(whole, limit=1)
+    assert (last["action"], last["request_id"]) == ("key.create", reply.headers["x-request-id"])
+
+
 async def test_pages_filters_and_who_may_look(whole: Whole) -> None:
     for holder in ("one", "two", "three"):
         await whole.issue(holder)

@@ -65,6 +65,24 @@ async def test_a_key_is_never_told_by_its_beginning(whole: Whole) -> None:
                 assert (await get(whole.port, "/v1/models", {"x-api-key": text})).status == 401
 
 
+@pytest.mark.parametrize(
+    "route",
+    [
+        "POST /v1/chat/completions",
+        "GET /v1/models",
+        "GraphQL Query.models",
+        "GraphQL Subscription.metrics",
+        "gRPC llm_platform.v1.Inference/ChatUnary",
+        "WebSocket /ws/chat",
+    ],
+)
+async def test_a_header_that_can_not_be_made_out_is_counted(whole: Whole, route: str) -> None:
+    counts = whole.platform.authenticators.refusals.counts
+    before = counts["bad header"]
+    assert await ask(whole, route, {"Authorization": new_key()}) == STRANGER
+    assert counts["bad header"] == before + 1
+
+
 async def test_the_log_tells_of_many_refusals_in_one_line_and_of_no_key(
     whole: Whole, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -55,6 +55,17 @@ async def test_a_bad_request_is_told_what_to_change(body: bytes, status: int, pa
 
 
 @pytest.mark.parametrize(
+    "path",
+    ["/v1/models", "/v1/models/nix", "/v1/health", "/integrations/status", "/nothing", "/v1/chat/completions"],
+)
+async def test_every_answer_tells_the_name_of_its_request(path: str) -> None:
+    async with gateway() as platform:
+        first, second = await get(platform.port, path), await get(platform.port, path, {"x-request-id": "mine"})
+        assert first.headers["x-request-id"].startswith("req-")
+        assert second.headers["x-request-id"] == "mine"
+
+
+@pytest.mark.parametrize(
     "body", [chat(extra=json.loads("[" * 63 + "]" * 63)), chat(content="\\" * 500 + "[{" * 99)]
 )
 async def test_what_is_just_within_the_bounds_passes(body: bytes) -> None:

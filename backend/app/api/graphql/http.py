@@ -72,7 +72,7 @@ def _refusal(method: str, headers: Mapping[bytes, bytes]) -> tuple[PlatformError
 
 async def _run(engine: "Engine", headers: Mapping[bytes, bytes], receive: Receive, respond: "_Response") -> None:
     policy = engine.api.policy()
-    asked = await engine.asked(sent_key(headers), respond.id)
+    asked = await engine.asked(sent_key(headers, policy), respond.id)
     asked.trace = sent_trace(headers)
     operation = wire.decode(await read_body(headers, receive, policy.body_bytes), policy.json_depth)
     async with UntilDisconnect(receive):

@@ -8,7 +8,7 @@ import msgspec
 from app.api.asgi import sent_key
 from app.api.graphql.limits import ID_CHARACTERS
 from app.api.graphql.wire import Operation
-from app.api.identity import credential
+from app.api.policy import ApiPolicy
 from app.domain.errors import InvalidRequest, Unauthenticated
 from app.wire.json_limits import check_depth
 from app.wire.json_text import decode_request
@@ -54,14 +54,14 @@ def decode(text: str, depth: int) -> ClientMessage:
     return message
 
 
-def credential_of(headers: Mapping[bytes, bytes], payload: Mapping[str, Any]) -> str | None:
+def credential_of(headers: Mapping[bytes, bytes], payload: Mapping[str, Any], policy: ApiPolicy) -> str | None:
     """The key in the handshake's headers or in the payload of connection_init, under the same names. Raises
     Unauthenticated, also for two keys that differ.
     """
     named = {name.lower(): value for name, value in payload.items()}
     found = {
-        sent_key(headers),
-        credential(_text(named.get("authorization")), _text(named.get("x-api-key"))),
+        sent_key(headers, policy),
+        policy.authenticator.shown(_text(named.get("authorization")), _text(named.get("x-api-key"))),
     } - {None}
     if len(found) > 1:
         raise Unauthenticated("The handshake and connection_init hold different keys.", code="invalid_api_key")

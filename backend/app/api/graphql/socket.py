@@ -126,8 +126,9 @@ class Socket:
         if self._initialised:
             raise _Closed(4429, "Too many initialisation requests")
         try:
-            self._key = credential_of(self._headers, message.payload or {})
-            await self._engine.api.policy().authenticator.authenticate(self._key)
+            policy = self._engine.api.policy()
+            self._key = credential_of(self._headers, message.payload or {}, policy)
+            await policy.authenticator.authenticate(self._key)
         except Unauthenticated as error:
             raise _Closed(4403, f"Forbidden: {error.message}") from None
         except PlatformError as error:

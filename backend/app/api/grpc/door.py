@@ -19,7 +19,6 @@ from app.accounts.audit.schemas import Actor
 from app.api.access import check_access, is_public
 from app.api.context import ApiContext
 from app.api.grpc import errors
-from app.api.identity import credential
 from app.api.request_ids import request_id
 from app.domain.errors import InternalError, Overloaded, PermissionDenied, PlatformError, Unauthenticated
 from app.domain.principal import Principal
@@ -145,11 +144,12 @@ class Door(grpc.aio.ServerInterceptor):
 
     async def _admitted(self, rpc: Rpc, id: str, route: str) -> Caller:
         """Raises PermissionDenied, Unauthenticated, Unavailable."""
-        if self._context.policy().authenticator.open_to_all and not is_loopback(rpc.peer()):
+        authenticator = self._context.policy().authenticator
+        if authenticator.open_to_all and not is_loopback(rpc.peer()):
             raise PermissionDenied(
                 "Without an API key the platform answers this machine only. Set LLM_PLATFORM_API_KEY."
             )
-        key = credential(_only(rpc, "authorization"), _only(rpc, "x-api-key"))
+        key = authenticator.shown(_only(rpc, "authorization"), _only(rpc, "x-api-key"))
 
         async def again() -> Principal:
             return await self._context.policy().authenticator.authenticate(key)

@@ -60,8 +60,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
 
 
 async def _defect(request: Request, error: Exception) -> Response:
-    logger.error("defect in %s %s", request.method, request.scope["path"], exc_info=error)
-    return _response(request, InternalError("The platform failed unexpectedly; its log tells more."))
+    id = request.headers.get("x-request-id", "")
+    logger.error("request %s: defect in %s %s", id, request.method, request.scope["path"], exc_info=error)
+    message = "The platform failed unexpectedly; its log tells more under this request id."
+    return _response(request, InternalError(message))
 
 
 def _response(request: Request, error: PlatformError) -> Response:

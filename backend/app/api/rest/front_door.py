@@ -9,6 +9,7 @@ from app.api.asgi import deny_websocket, headers_of, send_json
 from app.api.guard import foreign_page, stranger, unclear
 from app.api.lane import take_lane
 from app.api.policy import ApiPolicy
+from app.api.rest.named import Named
 from app.wire.openai_chat import errors
 
 _EXPOSED = (
@@ -41,6 +42,7 @@ class FrontDoor:
         self._hot = hot
         self._mounts = mounts
         self.rest = rest
+        self._named = Named(rest)
         self._policy = policy
         self._cors: tuple[tuple[str, ...], ASGIApp] = ((), self._route)
 
@@ -76,7 +78,7 @@ class FrontDoor:
         endpoint = self._hot.get(path) if scope["method"] == "POST" else None
         if endpoint is None:
             take_lane(scope)
-            endpoint = self._mounts.get(path, self.rest)
+            endpoint = self._mounts.get(path, self._named)
         await endpoint(scope, receive, send)
 
     def _with_cors(self, origins: tuple[str, ...]) -> ASGIApp:

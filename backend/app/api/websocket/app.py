@@ -85,9 +85,10 @@ class Endpoint:
                 '{"type": "auth", "key": "YOUR_KEY"}. Take this one out of use if the URL was seen.',
                 code="key_in_url",
             )
-        key = sent_key(headers_of(scope))
+        policy = self._context.policy()
+        key = sent_key(headers_of(scope), policy)
         if key is not None:
-            check_access(await self._context.policy().authenticator.authenticate(key), self._route)
+            check_access(await policy.authenticator.authenticate(key), self._route)
         return key
 
 

@@ -136,7 +136,7 @@ LOAD_SECONDS = _histogram(
 )
 KEY_REFUSALS = _counter(
     "llm_key_refusals_total",
-    "Callers turned away: no key, unknown key, expired key, revoked key, bad token.",
+    "Callers turned away: no key, unknown key, expired key, revoked key, bad token, bad header.",
     "reason",
 )
 LOOP_LAG = _histogram(
