@@ -20,6 +20,8 @@ class LineSplitter:
         if not end:
             self._keep(chunk)
             return []
+        if end == len(chunk) and not self._pending:
+            return _lines(chunk)
         run = bytes(self._pending) + chunk[:end]
         self._pending.clear()
         self._keep(chunk[end:])

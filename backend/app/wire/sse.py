@@ -3,12 +3,17 @@
 https://html.spec.whatwg.org/multipage/server-sent-events.html
 """
 
+import re
+
 import msgspec
 
 from app.domain.errors import ProviderProtocolError
 
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 _BOM = b"\xef\xbb\xbf"
+_FRAME_ENDS = (b"\n\n", b"\r\n\r\n")
+_PLAIN = re.compile(rb"(?:event: ([^\r\n]*)\r?\n)?data: ([^\r\n]*)\r?\n\r?\n")
+"""The frame that nearly all streams consist of."""
 
 
 class FrameSplitter:
@@ -31,7 +36,7 @@ class FrameSplitter:
 
     def feed(self, chunk: bytes) -> bytes:
         pending = self._pending
-        if not pending and chunk.endswith(b"\n\n"):
+        if not pending and chunk.endswith(_FRAME_ENDS):
             return chunk
         searched = max(0, len(pending) - 2)
         pending += chunk
@@ -74,6 +79,11 @@ class SSEDecoder:
         self._fresh = True
         self._id = ""
 
+    @property
+    def pending(self) -> bytes:
+        """The beginning of a frame that is not complete yet."""
+        return self._splitter.pending
+
     def feed(self, chunk: bytes) -> list[SSEEvent]:
         run = self._splitter.feed(chunk)
         return self._read(run) if run else []
@@ -89,6 +99,17 @@ class SSEDecoder:
             self._fresh = False
             run = run.removeprefix(_BOM)
         events: list[SSEEvent] = []
+        at = 0
+        while found := _PLAIN.match(run, at):
+            event, data = found.groups()
+            events.append(SSEEvent(event.decode("utf-8", "replace") if event else "message", data, self._id))
+            at = found.end()
+        if at < len(run):
+            self._read_lines(run[at:], events)
+        return events
+
+    def _read_lines(self, run: bytes, events: list[SSEEvent]) -> None:
+        """Frames of any kind, as the standard has them."""
         lines: list[bytes] = []
         event = ""
         for line in run.splitlines():
@@ -105,4 +126,3 @@ class SSEDecoder:
                 event = value.decode("utf-8", "replace")
             elif name == b"id" and b"\0" not in value:
                 self._id = value.decode("utf-8", "replace")
-        return events

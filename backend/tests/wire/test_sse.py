@@ -50,6 +50,17 @@ def test_events(stream: bytes, want: list[SSEEvent]) -> None:
     assert read(*(stream[at : at + 1] for at in range(len(stream)))) == want
 
 
+PIECES = [b"data: a", b"data: ", b"event: x", b"event: ", b"id: 1", b"\n", b"\r\n", b"\r", b"\n\n", b"x"]
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(PIECES), max_size=20))
+def test_the_short_way_reads_what_the_long_way_does(pieces: list[bytes]) -> None:
+    stream = b"".join(pieces) + b"\n\n"
+    # Behind a comment everything goes the long way.
+    assert SSEDecoder().feed(stream) == SSEDecoder().feed(b":\n\n" + stream)
+
+
 @pytest.mark.parametrize("end", [b"\n\n", b"\r\n\r\n", b"\r\r"])
 def test_a_frame_is_given_as_soon_as_it_is_whole(end: bytes) -> None:
     splitter = FrameSplitter()

@@ -16,6 +16,7 @@ from app.wire.fields import merge
 _encode = msgspec.json.Encoder().encode
 PING = b'event: ping\ndata: {"type": "ping"}\n\n'
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":%b}}\n\n'
+_TEXT = _DELTA.replace(b"%b", b'{"type":"text_delta","text":%b')
 _BEGINNINGS: dict[str, dict[str, Any]] = {
     "text": {"type": "text", "text": ""},
     "thinking": {"type": "thinking", "thinking": "", "signature": ""},
@@ -38,7 +39,8 @@ class BlockWriter:
         self.called = False
 
     def text(self, text: str) -> bytes:
-        return self._enter("text") + self._delta(b'{"type":"text_delta","text":%b' % _encode(text))
+        begun = b"" if self._open == "text" else self._enter("text")
+        return begun + _TEXT % (self._index, _encode(text))
 
     def thinking(self, text: str) -> bytes:
         return self._enter("thinking") + self._delta(b'{"type":"thinking_delta","thinking":%b' % _encode(text))

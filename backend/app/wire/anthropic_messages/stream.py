@@ -6,6 +6,8 @@ The writer is in stream_encoder.py. Fields that the domain has no place for trav
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
+
 from app.domain.errors import ProviderProtocolError
 from app.domain.events import (
     ChatEvent,
@@ -20,13 +22,14 @@ from app.domain.events import (
 from app.wire.anthropic_messages import FORMAT
 from app.wire.anthropic_messages.errors import raise_error_object
 from app.wire.anthropic_messages.finish import decode_stop
+from app.wire.anthropic_messages.plain_event import TextEvents
 from app.wire.anthropic_messages.response import take_identity
 from app.wire.anthropic_messages.stream_blocks import StreamedBlock
 from app.wire.anthropic_messages.stream_encoder import StreamEncoder
 from app.wire.anthropic_messages.usage import decode_usage
 from app.wire.fields import AnswerFields
 from app.wire.json_text import parse_answer
-from app.wire.sse import SSEDecoder, SSEEvent
+from app.wire.sse import SSEDecoder
 
 __all__ = ["StreamDecoder", "StreamEncoder"]
 
@@ -44,40 +47,50 @@ class StreamDecoder:
         self._begun = False
         self._finished = False
         self._done = False
-        self._readers: dict[object, Callable[[AnswerFields], Iterator[ChatEvent]]] = {
-            "message_start": self._message_start,
-            "content_block_start": self._block_start,
-            "content_block_delta": self._block_delta,
-            "content_block_stop": self._block_stop,
-            "message_delta": self._message_delta,
-            "message_stop": self._message_stop,
-        }
 
     def feed(self, chunk: bytes) -> list[ChatEvent]:
         """Raises ProviderProtocolError, or the error that the stream tells."""
-        return [event for frame in self._frames.feed(chunk) for event in self._read(frame)]
+        events: list[ChatEvent] = []
+        for frame in self._frames.feed(chunk):
+            self._read(frame.data, events)
+        return events
 
     def close(self) -> list[ChatEvent]:
         """To be called when the bytes have ended. Raises ProviderProtocolError if they ended too early."""
-        events = [event for frame in self._frames.close() for event in self._read(frame)]
+        events: list[ChatEvent] = []
+        for frame in self._frames.close():
+            self._read(frame.data, events)
         if not self._done and not (self._begun and self._finished):
             raise ProviderProtocolError(
                 f"{self._provider or 'The provider'} broke off its answer.", provider=self._provider
             )
-        return [*events, *self._end()]
+        events += self._end()
+        return events
 
-    def _read(self, frame: SSEEvent) -> Iterator[ChatEvent]:
-        if self._done:
+    def _read(self, data: bytes, events: list[ChatEvent]) -> None:
+        if self._done or (self._blocks and self._read_text(data, events)):
             return
-        value = parse_answer(frame.data, self._provider)
+        value = parse_answer(data, self._provider)
         raise_error_object(value, self._provider)
         fields = AnswerFields(value)
-        reader = self._readers.get(fields.text("type"))
+        reader = _READERS.get(fields.text("type") or "")
         if reader is None:
             return  # A ping, or a kind of event that is newer than this: https://…/streaming#other-events
-        if not self._begun and reader != self._message_start:
+        if not self._begun and reader is not StreamDecoder._message_start:
             raise ProviderProtocolError("The provider's answer began in its middle.", provider=self._provider)
-        yield from reader(fields)
+        events += reader(self, fields)
+
+    def _read_text(self, data: bytes, events: list[ChatEvent]) -> bool:
+        """Whether the event was no more than a piece of text, which has then been read."""
+        try:
+            event = TextEvents.decode(data)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return False
+        if event.index not in self._blocks:
+            return False
+        if text := event.delta.text:
+            events.append(TextDelta(text=text))
+        return True
 
     def _message_start(self, fields: AnswerFields) -> Iterator[ChatEvent]:
         if self._begun:
@@ -167,6 +180,16 @@ class StreamDecoder:
         if usage is not None:
             self._usage.update(usage.left())
         fields.rest.pop("usage", None)
+
+
+_READERS: dict[str, Callable[[StreamDecoder, AnswerFields], Iterator[ChatEvent]]] = {
+    "message_start": StreamDecoder._message_start,
+    "content_block_start": StreamDecoder._block_start,
+    "content_block_delta": StreamDecoder._block_delta,
+    "content_block_stop": StreamDecoder._block_stop,
+    "message_delta": StreamDecoder._message_delta,
+    "message_stop": StreamDecoder._message_stop,
+}
 
 
 def _child(fields: AnswerFields, name: str) -> AnswerFields:

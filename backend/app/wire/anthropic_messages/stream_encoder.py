@@ -42,6 +42,8 @@ class StreamEncoder:
 
     def encode(self, event: ChatEvent) -> bytes:
         """The frames that `event` causes, maybe none. Raises what encode_stop and BlockWriter raise."""
+        if type(event) is TextDelta and not (event.extensions or event.choice):
+            return self._blocks.text(event.text) if event.text else b""
         if isinstance(event, Started):
             return self._start(event)
         if isinstance(event, UsageReported):

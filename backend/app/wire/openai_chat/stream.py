@@ -110,16 +110,15 @@ class FrameDecoder:
             chunk = self.plain.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return False
-        for name, value in (
-            ("system_fingerprint", chunk.system_fingerprint),
-            ("service_tier", chunk.service_tier),
-        ):
-            if value is not None and self._seen.get(name) != value:
-                return False
-        choice = chunk.choices[0]
+        mark, tier = chunk.system_fingerprint, chunk.service_tier
+        if mark is not None and self._seen.get("system_fingerprint") != mark:
+            return False
+        if tier is not None and self._seen.get("service_tier") != tier:
+            return False
+        (choice,) = chunk.choices
         self._open.add(choice.index)
-        if choice.piece:
-            events.append(TextDelta(text=choice.piece, choice=choice.index))
+        if text := choice.piece:
+            events.append(TextDelta(text=text, choice=choice.index))
         return True
 
     def _read_chunk(self, fields: AnswerFields, events: list[ChatEvent]) -> None:

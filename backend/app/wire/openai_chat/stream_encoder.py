@@ -26,6 +26,7 @@ from app.wire.openai_chat.messages import REASONING_FIELDS
 from app.wire.openai_chat.usage import encode_usage
 
 _encode = msgspec.json.Encoder().encode
+_PIECE = b'%b[{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}]%b'
 # Stands on every chunk, where the answer has it.
 _ON_EVERY_CHUNK = ("system_fingerprint", "service_tier")
 
@@ -94,6 +95,8 @@ class StreamEncoder(ChunkEncoder):
 
     def encode(self, event: ChatEvent) -> bytes:
         """One frame, or b"" for an event that this format has nothing to say about."""
+        if type(event) is TextDelta:
+            return self._text(event)
         match event:
             case TextDelta():
                 return self._text(event)
@@ -129,13 +132,11 @@ class StreamEncoder(ChunkEncoder):
         return self.chunk(choices, event.extensions.get(FORMAT, {}).get("result"))
 
     def _text(self, event: TextDelta) -> bytes:
-        if event.extensions or event.logprobs or event.choice not in self._greeted:
-            delta = {"content": event.text} if event.text or event.logprobs else {}
+        choice, text = event.choice, event.text
+        if event.extensions or event.logprobs or choice not in self._greeted:
+            delta = {"content": text} if text or event.logprobs else {}
             return self._delta(event, delta, event.logprobs)
-        if not event.text:
-            return b""
-        choice = b'[{"index":%d,"delta":{"content":%b},"logprobs":null,"finish_reason":null}]'
-        return self._head + choice % (event.choice, _encode(event.text)) + self._tail
+        return _PIECE % (self._head, choice, _encode(text), self._tail) if text else b""
 
     def _delta(
         self,

@@ -4,6 +4,8 @@ Fields that the platform has no use for are not named; those that are absent hav
 Source: https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
 
+from typing import Literal
+
 import msgspec
 
 from app.integrations.model_platforms.gemini.errors import Status
@@ -83,6 +85,31 @@ class Frame(_Shape):
     model_version: str = ""
     response_id: str = ""
     error: Status | None = None
+
+
+class _Text(_Shape):
+    text: str
+    thought: bool = False
+    function_call: None = None
+
+
+class _TextContent(_Shape):
+    parts: tuple[_Text]
+
+
+class _TextCandidate(_Shape):
+    content: _TextContent
+    index: int = 0
+    finish_reason: Literal[""] = ""
+    logprobs_result: None = None
+
+
+class TextFrame(_Shape):
+    """The frame that nearly all of a stream consists of: one candidate that says something and has not ended."""
+
+    candidates: tuple[_TextCandidate]
+    usage_metadata: UsageMetadata | None = None
+    error: None = None
 
 
 class Embedding(_Shape):

@@ -78,9 +78,16 @@ class StreamDecoder:
             )
 
     def _decode(self, data: bytes) -> list[ChatEvent]:
-        if not data.strip() or self._done:
+        if self._done:
             return []
         line = self._line(data)
+        body = line.message
+        if (
+            body
+            and self._started
+            and not (line.done or line.error or line.logprobs or body.thinking or body.tool_calls)
+        ):
+            return [TextDelta(text=body.content, choice=self._choice)] if body.content else []
         if line.error:
             raise errors.from_text(line.error, provider=self._provider, model=self._model)
         if line.done and self._num_ctx is not None and line.prompt_eval_count >= self._num_ctx:
