@@ -34,13 +34,16 @@ from app.domain.events import (
 )
 from app.domain.extending import Joined
 from app.domain.usage import Usage
+from app.domain.whole import Whole
+
+_NO_PART_OF_A_RESULT = (Opaque, EmbeddingResult)
 
 
 async def collect(stream: AsyncIterable[StreamEvent]) -> ChatResult:
     """The whole answer. Raises what the stream raises, and ProviderProtocolError if it never started."""
     collector = Collector()
-    async for event in stream:
-        if isinstance(event, Opaque | EmbeddingResult):
+    for event in stream.events if type(stream) is Whole else [event async for event in stream]:
+        if isinstance(event, _NO_PART_OF_A_RESULT):
             raise InternalError("Only a decoded answer to a chat or text request can be collected.")
         collector.add(event)
     return collector.result()
@@ -56,21 +59,17 @@ class Collector:
         self._kept = Joined()
 
     def add(self, event: ChatEvent) -> None:
-        self._kept.add(event.extensions, "result")
-        match event:
-            case Started():
-                self._started = event
-            case UsageReported():
-                self._usage = event.usage
-            case (
-                TextDelta() | ReasoningDelta() | RefusalDelta() | ToolCallStarted() | ToolCallDelta() | Finished()
-            ):
-                choice = self._choices.get(event.choice)
-                if choice is None:
-                    choice = self._choices[event.choice] = _Choice()
-                choice.add(event)
-            case _:
-                assert_never(event)
+        if event.extensions:
+            self._kept.add(event.extensions, "result")
+        if isinstance(event, Started):
+            self._started = event
+        elif isinstance(event, UsageReported):
+            self._usage = event.usage
+        else:
+            choice = self._choices.get(event.choice)
+            if choice is None:
+                choice = self._choices[event.choice] = _Choice()
+            choice.add(event)
 
     def result(self) -> ChatResult:
         """Raises ProviderProtocolError if nothing has started."""
@@ -144,7 +143,8 @@ class _Choice:
                 assert_never(event)
 
     def _append(self, event: TextDelta | ReasoningDelta | RefusalDelta, signature: str | None = None) -> None:
-        if not (event.text or signature or Joined.has(event.extensions, "part")):
+        kept = event.extensions
+        if not (event.text or signature or (kept and Joined.has(kept, "part"))):
             return
         part = self._parts[-1] if self._parts else None
         if part is None or part.kind is not type(event) or part.signature is not None:
@@ -152,14 +152,16 @@ class _Choice:
             self._parts.append(part)
         part.texts.append(event.text)
         part.signature = signature
-        part.kept.add(event.extensions, "part")
+        if kept:
+            part.kept.add(kept, "part")
 
     def _continue(self, event: ToolCallDelta) -> None:
         call = self._calls.get(event.index)
         if call is None:
             raise ProviderProtocolError("The provider sent arguments for a tool call that it never began.")
         call.texts.append(event.arguments)
-        call.kept.add(event.extensions, "part")
+        if event.extensions:
+            call.kept.add(event.extensions, "part")
 
     def result(self, index: int) -> Choice:
         content = tuple(part.result() for part in self._parts)
@@ -182,7 +184,7 @@ def explode(result: ChatResult) -> Iterator[ChatEvent]:
         id=result.id,
         model=result.model,
         created=result.created,
-        extensions=_at({"result": result.extensions}),
+        extensions=_at(result=result.extensions),
     )
     for choice in result.choices:
         yield from _explode_choice(choice)
@@ -198,7 +200,7 @@ def _explode_choice(choice: Choice) -> Iterator[ChatEvent]:
     for part in choice.message.content:
         yield from _explode_part(part, index, call)
         call += isinstance(part, ToolCall)
-    kept = _at({"choice": choice.extensions, "message": choice.message.extensions})
+    kept = _at(choice=choice.extensions, message=choice.message.extensions)
     if choice.finish_reason is not None:
         reason, stop_sequence = choice.finish_reason, choice.stop_sequence
         yield Finished(reason=reason, choice=index, stop_sequence=stop_sequence, extensions=kept)
@@ -207,7 +209,7 @@ def _explode_choice(choice: Choice) -> Iterator[ChatEvent]:
 
 
 def _explode_part(part: Part, choice: int, call: int) -> Iterator[ChatEvent]:
-    kept = _at({"part": part.extensions})
+    kept = _at(part=part.extensions) if part.extensions else {}
     match part:
         case TextPart():
             yield TextDelta(text=part.text, choice=choice, extensions=kept)
@@ -223,7 +225,7 @@ def _explode_part(part: Part, choice: int, call: int) -> Iterator[ChatEvent]:
             raise UnsupportedFeature(f"A part of the kind '{type(part).__name__}' can't be streamed.")
 
 
-def _at(levels: dict[str, Extensions]) -> dict[str, dict[str, Any]]:
+def _at(**levels: Extensions) -> dict[str, dict[str, Any]]:
     """Extensions of values (format → fields) as an event's (format → level → fields)."""
     kept: dict[str, dict[str, Any]] = {}
     for level, extensions in levels.items():

@@ -52,7 +52,7 @@ class Fields:
         return value
 
     def integer(self, name: str) -> int | None:
-        value: int | None = self._take(name, _INTEGER, "an integer")
+        value: int | None = self._take(name, _INTEGER, "an integer") if name in self.rest else None
         return value
 
     def count(self, name: str, default: int) -> int:
@@ -64,11 +64,11 @@ class Fields:
         return taken
 
     def number(self, name: str) -> float | None:
-        value: float | None = self._take(name, _NUMBER, "a number")
+        value: float | None = self._take(name, _NUMBER, "a number") if name in self.rest else None
         return value
 
     def flag(self, name: str) -> bool | None:
-        value: bool | None = self._take(name, (bool,), "true or false")
+        value: bool | None = self._take(name, (bool,), "true or false") if name in self.rest else None
         return value
 
     def switch(self, name: str) -> bool:
@@ -87,7 +87,7 @@ class Fields:
         return [] if value is None else self._refuse(name, "an array")
 
     def object(self, name: str) -> dict[str, Any] | None:
-        value: dict[str, Any] | None = self._take(name, (dict,), "an object")
+        value: dict[str, Any] | None = self._take(name, (dict,), "an object") if name in self.rest else None
         return value
 
     def child(self: F, name: str) -> F | None:

@@ -128,6 +128,23 @@ def test_answers(body: bytes) -> None:
         response.encode(response.decode(body))
 
 
+class LongWay(StreamDecoder):
+    def _read_text(self, data: bytes, events: list[Any]) -> bool:
+        return False
+
+
+@_SETTINGS
+@given(spoiled([SAYS]))
+def test_the_short_way_reads_what_the_long_way_does(piece: bytes) -> None:
+    def heard(decoder: StreamDecoder) -> Any:
+        try:
+            return decoder.feed(frames([START, BEGIN]) + b"data: " + piece + b"\n\n")
+        except UpstreamError as error:
+            return str(error)
+
+    assert heard(StreamDecoder("acme")) == heard(LongWay("acme"))
+
+
 @_SETTINGS
 @given(st.lists(spoiled(_STREAMS) | RUBBISH, max_size=4))
 def test_streams(pieces: list[bytes]) -> None:

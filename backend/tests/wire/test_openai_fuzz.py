@@ -16,6 +16,7 @@ from app.wire.openai_chat import errors
 from app.wire.openai_chat import request as chat_request
 from app.wire.openai_chat import response as chat_response
 from app.wire.openai_chat import stream as chat_stream
+from app.wire.openai_chat.plain_request import decode_plain
 from app.wire.openai_completions import request as text_request
 from app.wire.openai_completions import response as text_response
 from app.wire.openai_completions import stream as text_stream
@@ -93,6 +94,36 @@ def test_requests(body: bytes) -> None:
     for read in REQUESTS:
         with suppress(InvalidRequest):
             read(body)
+
+
+PLAIN: dict[str, Any] = {
+    "model": "m",
+    "messages": [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hi"}],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 1,
+    "top_p": 0.5,
+    "presence_penalty": 0,
+    "frequency_penalty": 0.0,
+    "seed": 7,
+    "user": "u",
+}
+LIMITS = [{"max_tokens": 5}, {"max_completion_tokens": 6}, {"max_completion_tokens": 6, "max_tokens": 5}]
+PLAINS = [PLAIN, {**PLAIN, "stream": False}, *({**PLAIN, **limits} for limits in LIMITS)]
+
+
+@pytest.mark.parametrize("value", PLAINS)
+def test_a_plain_request_goes_the_short_way(value: dict[str, Any]) -> None:
+    assert decode_plain(json.dumps(value).encode()) is not None
+
+
+@_SETTINGS
+@given(spoiled(PLAINS))
+def test_the_short_way_reads_what_the_long_way_does(body: bytes) -> None:
+    if (plain := decode_plain(body)) is not None:
+        long = chat_request.decode_any(body)
+        assert plain == long
+        assert chat_request.encode(plain) == chat_request.encode(long)
 
 
 @_SETTINGS

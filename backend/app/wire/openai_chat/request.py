@@ -10,6 +10,7 @@ from app.wire.json_text import parse_request
 from app.wire.openai_chat import FORMAT
 from app.wire.openai_chat.head import ChatHead, peek
 from app.wire.openai_chat.messages import REASONING_FIELDS, decode_message, encode_message
+from app.wire.openai_chat.plain_request import decode_plain
 from app.wire.openai_chat.sampling import (
     DEFAULT_PROFILE,
     LIMIT_FIELDS,
@@ -33,6 +34,10 @@ __all__ = ["FORMAT", "ChatHead", "Profile", "decode", "encode", "peek", "splice"
 
 def decode(body: bytes) -> ChatRequest:
     """Raises InvalidRequest, with the dotted path of the field at fault in `param`."""
+    return decode_plain(body) or decode_any(body)
+
+
+def decode_any(body: bytes) -> ChatRequest:
     fields = RequestFields(parse_request(body))
     messages = tuple(decode_message(message) for message in fields.items("messages"))
     if not messages:

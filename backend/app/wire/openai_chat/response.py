@@ -12,10 +12,12 @@ from app.wire.json_text import parse_answer
 from app.wire.openai_chat import FORMAT
 from app.wire.openai_chat.finish import decode_finish, encode_finish
 from app.wire.openai_chat.logprobs import encode_logprobs, take_logprobs
-from app.wire.openai_chat.messages import decode_answer, encode_answer
+from app.wire.openai_chat.messages import REASONING_FIELDS, decode_answer, encode_answer
 from app.wire.openai_chat.parts import read_content
 from app.wire.openai_chat.upstream_errors import raise_error_object
 from app.wire.openai_chat.usage import decode_usage, encode_usage
+
+_SPOKEN = frozenset({"content", "refusal", "tool_calls", *REASONING_FIELDS})
 
 
 def decode(body: bytes, provider: str | None = None) -> ChatResult:
@@ -90,9 +92,9 @@ def _rest_of_message(choice: Fields, message: Fields | None) -> dict[str, dict[s
     choice.rest.pop("message", None)
     if message is None:
         return {}
-    for name in ("role", "content", "refusal", "tool_calls", "reasoning_content", "reasoning"):
-        if name == "role" or not message.rest.get(name):
-            message.rest.pop(name, None)
+    message.rest.pop("role", None)
+    for name in [name for name, value in message.rest.items() if not value and name in _SPOKEN]:
+        del message.rest[name]
     return message.extensions(FORMAT)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 from google.genai import types
+from hypothesis import given, settings
 
 from app.domain.chat import ChatResult
 from app.domain.embeddings import EmbeddingResult
@@ -30,6 +31,7 @@ from app.integrations.model_platforms.gemini.response import (
     join_embeddings,
 )
 from tests.wire.cases import cases, frames
+from tests.wire.test_openai_fuzz import spoiled
 
 Json = dict[str, Any]
 
@@ -251,3 +253,33 @@ def test_bad_embeddings(body: bytes) -> None:
 
 def test_count() -> None:
     assert decode_count(b'{"totalTokens":31,"promptTokensDetails":[]}', "gemini") == 31
+
+
+class LongWay(AnswerDecoder):
+    def _text(self, data: bytes) -> None:
+        return None
+
+
+PIECE = {"content": {"parts": [{"text": "a", "thought": False}], "role": "model"}, "index": 0}
+FRAME = {"candidates": [PIECE], "usageMetadata": {"promptTokenCount": 1}, "modelVersion": "m", "responseId": "r"}
+ENDED = {"candidates": [{**PIECE, "finishReason": "STOP"}]}
+
+
+@settings(max_examples=300, deadline=None)
+@given(spoiled([FRAME]))
+def test_the_short_way_reads_what_the_long_way_does(frame: bytes) -> None:
+    def heard(decoder: type[AnswerDecoder]) -> Any:
+        reading = decoder(provider="gemini", model="asked", id="given", created=5)
+        try:
+            return [*reading.add(json.dumps(FRAME).encode()), *reading.add(frame)]
+        except PlatformError as error:
+            return str(error)
+
+    assert heard(AnswerDecoder) == heard(LongWay)
+
+
+def test_a_piece_of_text_goes_the_short_way() -> None:
+    reading = answer()
+    reading.add(json.dumps(FRAME).encode())
+    assert reading._text(json.dumps(FRAME).encode()) == TextDelta(text="a")
+    assert reading._text(json.dumps(ENDED).encode()) is None

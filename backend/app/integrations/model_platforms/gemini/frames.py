@@ -90,7 +90,10 @@ class Frame(_Shape):
 class _Text(_Shape):
     text: str
     thought: bool = False
+    thought_signature: str = ""
     function_call: None = None
+    inline_data: Media | None = None
+    file_data: Media | None = None
 
 
 class _TextContent(_Shape):
@@ -108,7 +111,10 @@ class TextFrame(_Shape):
     """The frame that nearly all of a stream consists of: one candidate that says something and has not ended."""
 
     candidates: tuple[_TextCandidate]
+    prompt_feedback: PromptFeedback | None = None
     usage_metadata: UsageMetadata | None = None
+    model_version: str = ""
+    response_id: str = ""
     error: None = None
 
 
