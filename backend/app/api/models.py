@@ -1,6 +1,6 @@
 """What front-ends say of models and to whom, and which integration has one that is to be fetched or loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping, Sequence
 from typing import TypeVar
 
 from app.accounts.audit.schemas import Actor
@@ -89,7 +89,19 @@ def store_of(context: ApiContext, name: str, port: type[Store]) -> tuple[Store, 
         plain = [store for store in able if _kind(context, store) not in SCHEMES.values()]
         if len(plain) == 1:
             return plain[0], name
-        raise
+        raise _unknown(name, [store.name for store in plain], {_kind(context, store) for store in able}) from None
+
+
+def _unknown(name: str, stores: Sequence[str], kinds: Container[str]) -> ModelNotFound:
+    """Whoever has copied a name from the Hub's pages is told how it is written here."""
+    shown = name[:200]
+    ways = [f"'{scheme}:{shown}'" for scheme, kind in SCHEMES.items() if kind in kinds]
+    ways += [f"'{store}/{shown}'" for store in stores]
+    return ModelNotFound(
+        f"The model '{shown}' is not known here. Write it as {' or '.join(ways)} to say where it is.",
+        code="model_not_found",
+        param="model",
+    )
 
 
 def _kind(context: ApiContext, source: ModelSource) -> str:

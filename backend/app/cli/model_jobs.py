@@ -56,7 +56,7 @@ def search(
             )
             for model in found
         ),
-        nothing="Nothing was found. With `--tags ''` models of every format are.",
+        nothing="Nothing was found. `--tags ''` looks for models of every format.",
     )
 
 
@@ -139,11 +139,13 @@ def _show_progress(states: Iterator[tuple["Job", object]]) -> "Job":
     text = TextColumn("{task.description}", markup=False)
     with Progress(text, BarColumn(), DownloadColumn(), TimeRemainingColumn(), console=Console()) as progress:
         bar = progress.add_task("", total=None)
-        for job, _ in states:
-            done = job.completed_bytes or 0
-            progress.update(bar, description=printable(_doing(job)), completed=done, total=job.total_bytes)
-            last = job
-        progress.remove_task(bar)
+        try:
+            for job, _ in states:
+                done = job.completed_bytes or 0
+                progress.update(bar, description=printable(_doing(job)), completed=done, total=job.total_bytes)
+                last = job
+        finally:
+            progress.remove_task(bar)  # what became of it is told below, whole
     return last
 
 

@@ -123,6 +123,7 @@ async def test_what_goes_wrong_is_said_and_has_a_code(
     ended = await stage.run(*arguments)
     assert ended.code == code
     assert told in ended.err
+    assert told not in ended.out
     assert "Traceback" not in ended.err
 
 

@@ -87,6 +87,13 @@ async def test_a_name_that_is_none_begins_no_job(whole: Whole) -> None:
     assert (await get(whole.port, "/models/jobs", KEY)).json()["jobs"] == []
 
 
+@pytest.mark.parametrize("name", ["org/tiny", "gpt2", "hf/org/tiny"])
+async def test_a_name_as_the_hub_s_pages_have_it_is_told_how_to_write(whole: Whole, name: str) -> None:
+    reply = await post(whole.port, "/models/pull", {"model": name}, KEY)
+    assert reply.status == 404
+    assert f"'hf:{name}'" in reply.json()["error"]["message"]
+
+
 async def test_one_that_is_gated_ends_its_job(whole: Whole) -> None:
     reply = await post(whole.port, "/models/pull", {"model": "hf:org/tiny", "stream": True}, KEY)
     *_, last = (line for line in reply.body.decode().splitlines() if line.startswith("data: "))
