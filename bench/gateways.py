@@ -261,10 +261,14 @@ def wait_for(address: Address, seconds: float = 30.0) -> None:
 
 
 def clean_environment() -> dict[str, str]:
-    """With the platform importable, and without what would add other integrations, send a key along, or trace."""
+    """With the platform importable, and without what would add other integrations, send a key along, trace, or
+    have every start compile what it loads.
+    """
     kept = {
         name: value
         for name, value in os.environ.items()
-        if not name.endswith(("_API_KEY", "_BASE_URL")) and not name.startswith("OTEL_")
+        if not name.endswith(("_API_KEY", "_BASE_URL"))
+        and not name.startswith("OTEL_")
+        and name != "PYTHONDONTWRITEBYTECODE"
     }
     return {**kept, "PYTHONPATH": "backend"}

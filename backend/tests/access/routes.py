@@ -1,7 +1,7 @@
 """Every route of every front-end as the table of access names it, and how to ask each one as somebody."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from importlib import import_module
 from pkgutil import iter_modules
@@ -85,9 +85,10 @@ BODIES: Mapping[str, object] = {
 _PLACES = {"{model:path}": "echo", "{id}": "0", "{name}": "nobody"}
 
 
-def found(platform: Platform) -> set[str]:
+async def found(platform: Platform) -> set[str]:
     """What there is, told by the front-ends themselves."""
-    return {*_rest(platform), *_graphql(platform), *(route for route, _ in _grpc()), *_websockets(platform)}
+    graphql = [name async for name in _graphql(platform)]
+    return {*_rest(platform), *graphql, *(route for route, _ in _grpc()), *_websockets(platform)}
 
 
 async def ask(whole: Whole, route: str, headers: Headers) -> str:
@@ -128,12 +129,13 @@ def _leaves(routes: Sequence[BaseRoute]) -> Iterator[Route | APIRoute]:
             yield route
 
 
-def _graphql(platform: Platform) -> Iterator[str]:
+async def _graphql(platform: Platform) -> AsyncIterator[str]:
     front_end = platform.manager.get_integration("graphql")
     assert isinstance(front_end, GraphQLApi)
-    types = front_end.engine._schema._schema.type_map
+    types = (await front_end.engine())._schema._schema.type_map
     for kind in KINDS:
-        yield from (f"GraphQL {kind}.{name}" for name in types[kind].fields)  # type: ignore[attr-defined]
+        for name in types[kind].fields:  # type: ignore[attr-defined]
+            yield f"GraphQL {kind}.{name}"
 
 
 def _grpc() -> Iterator[tuple[str, Any]]:

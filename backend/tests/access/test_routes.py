@@ -19,7 +19,7 @@ ODD_HOSTS = ["evil.example", "127.0.0.1/v1/health", "a b", "x" * 300, "", "local
 
 
 async def test_the_table_holds_every_route_that_there_is_and_no_other(whole: Whole) -> None:
-    assert found(whole.platform) == set(ROUTES)
+    assert await found(whole.platform) == set(ROUTES)
 
 
 async def test_what_is_not_in_the_table_is_nobody_s() -> None:

@@ -19,7 +19,7 @@ class GraphQLApp:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            engine = self._front_end().engine
+            engine = await self._front_end().engine()
         except NotFound as error:
             await _refuse(scope, receive, send, error)
             return

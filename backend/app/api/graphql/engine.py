@@ -24,9 +24,9 @@ EVERY_TYPE = frozenset(OperationType)
 class Engine:
     """`ending` is set when no operation may begin any more."""
 
-    def __init__(self, api: ApiContext, *, introspection: bool, graphiql: bool) -> None:
+    def __init__(self, api: ApiContext, ending: asyncio.Event, *, introspection: bool, graphiql: bool) -> None:
         self.api = api
-        self.ending = asyncio.Event()
+        self.ending = ending
         self.graphiql = get_graphql_ide_html().encode() if graphiql else b""
         self._introspection = introspection
         self._schema = build_schema()
@@ -74,6 +74,5 @@ class Engine:
             self._sockets.discard(socket)
 
     async def drain(self, seconds: float) -> None:
-        """Begin nothing new; close each socket when what runs on it has ended, or after `seconds`."""
-        self.ending.set()
+        """Close each socket when what runs on it has ended, or after `seconds`; `ending` is set."""
         await asyncio.gather(*(socket.drain(seconds) for socket in tuple(self._sockets)))
