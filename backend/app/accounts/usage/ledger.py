@@ -16,7 +16,7 @@ import msgspec
 
 from app.accounts.store import Store
 from app.accounts.usage.report import Report, UsageQuery, Waiting, report
-from app.accounts.usage.schemas import Entry, line
+from app.accounts.usage.schemas import Entry
 from app.accounts.usage.spending import Rows, SpendingFigures
 from app.accounts.usage.spool import Spool
 from app.accounts.usage.sums import DAY, HOUR
@@ -67,7 +67,7 @@ class Ledger:
 
     def record(self, entry: Entry) -> None:
         """It is on disk when this returns."""
-        self._spool.add(line(entry))
+        self._spool.add(entry)
         self.spending.add(entry)
 
     def start(self) -> None:
@@ -142,8 +142,13 @@ class Ledger:
 
     async def _write(self, entries: Sequence[Entry]) -> None:
         rows = await self._repository()
-        async with self._store.writing() as connection:
-            await rows.add(connection, entries)
+        while entries:
+            try:
+                async with self._store.writing() as connection:
+                    return await rows.add(connection, entries)  # type: ignore[no-any-return]
+            except rows.Known:
+                async with self._store.reading() as connection:
+                    entries = await rows.missing(connection, entries)
 
     def _refused(self, error: BaseException) -> bool:
         refused: bool = self._rows is not None and self._rows.refused(error)

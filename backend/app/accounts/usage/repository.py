@@ -9,11 +9,12 @@ counts once.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
-from operator import attrgetter
+from operator import itemgetter
 from typing import Any
 
 import msgspec
-from sqlalchemy import Table, text
+from msgspec.structs import astuple
+from sqlalchemy import Table, select, text, tuple_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -45,9 +46,19 @@ _COLUMNS: Mapping[Dimension, str] = {
     "front_end": "front_end",
 }
 
+_ROWS = 50
+"""Of each statement on SQLite, always: the driver keeps those that it has prepared. After each one its thread has to
+wait for the interpreter, as it would for each row that a statement returned.
+"""
+
 Row = tuple[Any, ...]
-_request: Callable[[Entry], Row] = attrgetter(*(column.name for column in REQUESTS.c))
-_attempt: Callable[[AttemptEntry], Row] = attrgetter(*(column.name for column in list(ATTEMPTS.c)[3:]))
+_REQUEST = [field for field in Entry.__struct_fields__ if field in REQUESTS.c]
+_ATTEMPT = ["at", "id", "number", *AttemptEntry.__struct_fields__]
+_request: Callable[[Row], Row] = itemgetter(*map(Entry.__struct_fields__.index, _REQUEST))
+
+
+class Known(Exception):
+    """Some of them are there already."""
 
 
 def refused(error: BaseException | None) -> bool:
@@ -61,14 +72,28 @@ def refused(error: BaseException | None) -> bool:
 
 
 async def add(connection: AsyncConnection, entries: Sequence[Entry]) -> None:
-    """All of them, those that are there already once."""
+    """Raises Known, for the transaction to be undone, if any are there already: add those that are `missing`."""
     if connection.dialect.name == _POSTGRES:
         await _make_partitions(connection, entries)
-    new = {id for (id,) in await _insert(connection, REQUESTS, [*map(_request, entries)], "id")}
-    added = [entry for entry in entries if entry.id in new]
-    await _insert(connection, ATTEMPTS, [row for entry in added for row in _attempts(entry)])
-    await _add_up(connection, USAGE_HOURS, by_hour(added))
-    await _add_up(connection, SPENDING, spending(added))
+    requests = [*map(_request, map(astuple, entries))]
+    if await _insert(connection, REQUESTS, _REQUEST, requests) < len(requests):
+        raise Known
+    attempts = [
+        (entry.at, entry.id, number, *astuple(attempt))
+        for entry in entries
+        for number, attempt in enumerate(entry.tried, 1)
+    ]
+    await _insert(connection, ATTEMPTS, _ATTEMPT, attempts)
+    await _add_up(connection, USAGE_HOURS, by_hour(entries))
+    await _add_up(connection, SPENDING, spending(entries))
+
+
+async def missing(connection: AsyncConnection, entries: Sequence[Entry]) -> list[Entry]:
+    """Those that are not there yet, each of them once."""
+    wanted = {(entry.at, entry.id): entry for entry in entries}
+    query = select(REQUESTS.c.at, REQUESTS.c.id).where(tuple_(REQUESTS.c.at, REQUESTS.c.id).in_([*wanted]))
+    known = {tuple(row) for row in await connection.execute(query)}
+    return [entry for key, entry in wanted.items() if key not in known]
 
 
 async def drop_before(connection: AsyncConnection, at: float) -> int:
@@ -120,31 +145,23 @@ async def report(connection: AsyncConnection, query: UsageQuery) -> Sequence[Any
     return (await connection.execute(text(statement), values)).all()
 
 
-def _attempts(entry: Entry) -> Iterable[Row]:
-    for number, attempt in enumerate(entry.tried, 1):
-        yield (entry.at, entry.id, number, *_attempt(attempt))
-
-
-async def _insert(
-    connection: AsyncConnection, table: Table, rows: Sequence[Row], returning: str | None = None
-) -> Sequence[Any]:
-    """Rows that are there already stay as they are, and are not among those that are returned."""
+async def _insert(connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Row]) -> int:
+    """How many were not there yet; the others stay as they are."""
     if not rows:
-        return ()
-    names = [column.name for column in table.c]
-    end = "ON CONFLICT DO NOTHING" + (f" RETURNING {returning}" if returning else "")
+        return 0
     into = f"INSERT INTO {table.name} ({', '.join(names)})"
     if connection.dialect.name == _POSTGRES:
         # One parameter, whatever the number of rows: so there is one statement to prepare.
         source = f"json_to_recordset(CAST(:rows AS json)) AS row({_types(table)})"
-        query = text(f"{into} SELECT {', '.join(names)} FROM {source} {end}")
+        query = text(f"{into} SELECT {', '.join(names)} FROM {source} ON CONFLICT DO NOTHING")
         named = [dict(zip(names, row, strict=True)) for row in rows]
-        result = await connection.execute(query, {"rows": msgspec.json.encode(named).decode()})
-    else:
-        one = f"({', '.join('?' * len(names))})"
-        values = tuple(chain.from_iterable(rows))
-        result = await connection.exec_driver_sql(f"{into} VALUES {', '.join([one] * len(rows))} {end}", values)
-    return result.all() if returning else ()
+        return (await connection.execute(query, {"rows": msgspec.json.encode(named).decode()})).rowcount
+    one = f"({', '.join('?' * len(names))})"
+    query = f"{into} VALUES {', '.join([one] * _ROWS)} ON CONFLICT DO NOTHING"
+    # The last one fills up its statement: it is in its own way there.
+    full = [*rows, *[rows[-1]] * (-len(rows) % _ROWS)]
+    values = [tuple(chain.from_iterable(full[at : at + _ROWS])) for at in range(0, len(full), _ROWS)]
+    return (await connection.exec_driver_sql(query, values)).rowcount
 
 
 def _types(table: Table) -> str:

@@ -11,34 +11,44 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
+
+from app.accounts.usage.schemas import Entry, line
 
 logger = logging.getLogger(__name__)
 
 SUFFIX = ".usage"
 MOST_IN_MEMORY = 10_000
-"""Lines that are held here while the disk takes none."""
+"""Entries that are held here while the disk takes none, and of those that it took: they need not be read again."""
 
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 
 
 class Segment:
-    """A file that nothing is added to any more, and that is locked until it is deleted or let go."""
+    """A file that nothing is added to any more, and that is locked until it is deleted or let go.
 
-    def __init__(self, path: Path, descriptor: int, *, own: bool) -> None:
+    `kept`: entries that come next and are in memory; what comes after them is read from byte `start` on.
+    """
+
+    def __init__(
+        self, path: Path, descriptor: int, *, own: bool, kept: Iterable[Entry] = (), start: int = 0
+    ) -> None:
         self.path = path
         self.own = own
-        self.done = 0
+        self.kept = list(kept)
+        self._start = start
         self._descriptor = descriptor
 
     def lines(self, most: int) -> list[bytes]:
-        """The next ones from `done` on, which counts bytes. The last of all may be torn. Raises OSError."""
+        """The next ones, each told once. The last of all may be torn. Raises OSError."""
         with os.fdopen(self._descriptor, "rb", closefd=False) as file:
-            file.seek(self.done)
-            return list(islice(file, most))
+            file.seek(self._start)
+            lines = list(islice(file, most))
+        self._start += sum(map(len, lines))
+        return lines
 
     def delete(self) -> None:
         self.path.unlink(missing_ok=True)
@@ -58,45 +68,53 @@ class Spool:
         self._descriptor: int | None = None
         self._path = folder
         self._size = 0
+        self._kept: list[Entry] = []
+        self._kept_size = 0
         self._total = 0
         self._full = False
         self._failing = False
-        self._held: deque[bytes] = deque()
+        self._held: deque[Entry] = deque()
 
     @property
     def size(self) -> int:
         """Bytes that were added since the last `seal`."""
         return self._size
 
-    def add(self, line: bytes) -> None:
+    def add(self, entry: Entry) -> None:
         """One write. What can't be written is held in memory, and given to whoever calls `held`."""
+        text = line(entry)
         try:
             if self._full:
                 raise OSError(None, f"more than {self.most_bytes} bytes wait in {self._folder}")
             if self._descriptor is None:
                 self._descriptor = self._open()
             # Where a line that was torn began, so that this one is written over it.
-            written = os.pwrite(self._descriptor, line, self._size)
-            if written != len(line):
+            written = os.pwrite(self._descriptor, text, self._size)
+            if written != len(text):
                 with suppress(OSError):
                     os.ftruncate(self._descriptor, self._size)
                 raise OSError(None, "the disk is full")
             self._size += written
         except OSError as error:
-            self._hold(line, error)
+            self._hold(entry, error)
+            return
+        if len(self._kept) < MOST_IN_MEMORY:
+            self._kept.append(entry)
+            self._kept_size = self._size
 
-    def seal(self) -> Segment | None:
-        """What was added until now; None if nothing was."""
+    def seal(self, *, keep: bool) -> Segment | None:
+        """What was added until now; None if nothing was. `keep`: whether it is written soon, right from memory."""
         descriptor, self._descriptor = self._descriptor, None
-        self._size = 0
-        return None if descriptor is None else Segment(self._path, descriptor, own=True)
+        kept, start = (self._kept, self._kept_size) if keep else ((), 0)
+        self._size, self._kept, self._kept_size = 0, [], 0
+        return None if descriptor is None else Segment(self._path, descriptor, own=True, kept=kept, start=start)
 
-    def held(self, most: int) -> list[bytes]:
-        """Lines that are on no disk; from now on they are the caller's."""
+    def held(self, most: int) -> list[Entry]:
+        """Those that are on no disk; from now on they are the caller's."""
         return [self._held.popleft() for _ in range(min(most, len(self._held)))]
 
-    def hold_again(self, lines: list[bytes]) -> None:
-        self._held.extendleft(reversed(lines))
+    def hold_again(self, entries: list[Entry]) -> None:
+        self._held.extendleft(reversed(entries))
 
     def left_behind(self) -> Iterator[Segment]:
         """Files of processes that are no more. They are locked one by one, when they are asked for."""
@@ -104,11 +122,11 @@ class Spool:
             if (descriptor := _taken(path)) is not None:
                 yield Segment(path, descriptor, own=False)
 
-    def put_aside(self, name: str, line: bytes, why: str) -> None:
+    def put_aside(self, name: str, text: bytes, why: str) -> None:
         """For people to look at."""
-        logger.error("%s an entry of the ledger, which is put into %s: %r", why, self._folder / name, line)
+        logger.error("%s an entry of the ledger, which is put into %s: %r", why, self._folder / name, text)
         with suppress(OSError), (self._folder / name).open("ab") as file:
-            file.write(line)
+            file.write(text)
 
     def measure(self) -> int:
         """The bytes that wait in the folder, or did when it could last be looked into. Beyond the limit nothing is
@@ -151,12 +169,12 @@ class Spool:
                 probe.unlink()
         return True
 
-    def _hold(self, line: bytes, error: OSError) -> None:
+    def _hold(self, entry: Entry, error: OSError) -> None:
         if not self._failing:
             self._failing = True
             logger.error("usage can't be kept on disk and is held in memory: %s", error.strerror or error)
         if len(self._held) < MOST_IN_MEMORY:
-            self._held.append(line)
+            self._held.append(entry)
             return
         if not self.lost:
             logger.critical("usage is being lost: neither disk nor database nor memory takes it")

@@ -12,7 +12,7 @@ from app.accounts.usage.schemas import Entry, entries, line
 from app.accounts.usage.spool import Segment, Spool
 from app.domain.errors import PlatformError, UpstreamTimeout
 
-BATCH = 500
+BATCH = 1000
 SEGMENT_BYTES = 4 * 2**20
 """While the database takes nothing, a file grows to this size before the next one is begun."""
 
@@ -66,7 +66,8 @@ class Writer:
         if self._turns % ORPHAN_TURNS == 0:
             self.look_for_orphans()
         self._turns += 1
-        if (not self.failing or self._spool.size > SEGMENT_BYTES) and (sealed := self._spool.seal()) is not None:
+        ready = not self.failing
+        if (ready or self._spool.size > SEGMENT_BYTES) and (sealed := self._spool.seal(keep=ready)) is not None:
             self._segments.append(sealed)
         try:
             await self._write_held()
@@ -89,7 +90,7 @@ class Writer:
         for segment in self._segments:
             segment.let_go()
         self._segments.clear()
-        if (sealed := self._spool.seal()) is not None:
+        if (sealed := self._spool.seal(keep=False)) is not None:
             sealed.let_go()
 
     async def _write_segments(self) -> bool:
@@ -108,28 +109,32 @@ class Writer:
         return whole
 
     async def _write_segment(self, segment: Segment) -> None:
-        while lines := segment.lines(self._batch):
-            found, unreadable = entries(lines)
-            await self._write_batch(found)
+        while batch := self._next(segment):
+            await self._write_batch(batch)
+            del segment.kept[: len(batch)]
+            if segment.own:
+                self._written(batch)
+
+    def _next(self, segment: Segment) -> list[Entry]:
+        """Only what memory does not have is read."""
+        while not segment.kept and (lines := segment.lines(self._batch)):
+            segment.kept, unreadable = entries(lines)
             for each in unreadable:
                 if each.endswith(b"\n"):
                     self._spool.put_aside(REJECTED, each, "nobody can read")
                 else:
                     logger.warning("%s: a torn line is passed over", segment.path.name)
-            segment.done += sum(map(len, lines))
-            if segment.own:
-                self._written(found)
+        return segment.kept[: self._batch]
 
     async def _write_held(self) -> None:
         """What no disk takes goes right from memory."""
-        while lines := self._spool.held(self._batch):
-            found, _ = entries(lines)
+        while batch := self._spool.held(self._batch):
             try:
-                await self._write_batch(found)
+                await self._write_batch(batch)
             except BaseException:
-                self._spool.hold_again(lines)
+                self._spool.hold_again(batch)
                 raise
-            self._written(found)
+            self._written(batch)
 
     async def _write_batch(self, found: Sequence[Entry]) -> None:
         await self._write_all(found)

@@ -100,6 +100,19 @@ async def test_a_crash_between_commit_and_delete_doubles_nothing(
     assert sum(row["cost"] for row in await room.rows("spending")) == 700_000
 
 
+async def test_of_a_file_that_was_written_in_part_only_the_rest_is_added(
+    room: Process, make: Make, tmp_path: Path
+) -> None:
+    (tmp_path / "usage").mkdir()
+    one, two, three = (entry(id=id) for id in ("one", "two", "three"))
+    for name, lines in (("a.usage", [one, two]), ("b.usage", [two, three, three])):
+        (tmp_path / "usage" / name).write_bytes(b"".join(map(line, lines)))
+        assert await make().flush()
+    assert await ids(room) == ["one", "three", "two"]
+    assert await requests_in_sums(room) == len(await room.rows("attempts")) == 3
+    assert sum(row["cost"] for row in await room.rows("spending")) == 3000
+
+
 async def test_a_crash_before_the_commit_loses_nothing(room: Process, make: Make) -> None:
     first = make()
     first.record(entry(id="kept"))

@@ -32,7 +32,7 @@ class Room:
     def record(self, count: int) -> list[Entry]:
         sent = [entry() for _ in range(count)]
         for each in sent:
-            self.spool.add(line(each))
+            self.spool.add(each)
         return sent
 
     @property
@@ -51,6 +51,32 @@ async def test_a_process_that_can_open_no_file_loses_nothing(room: Room) -> None
         assert await room.writer.turn()
     assert room.ids == [each.id for each in sent]
     assert list(room.folder.iterdir()) == []
+
+
+async def test_what_was_written_at_once_was_never_read_and_what_waited_long_is_not_kept_in_memory(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.accounts.usage.writer.SEGMENT_BYTES", 0)
+    read: list[bytes] = []
+    whole = Segment.lines
+
+    def lines(segment: Segment, most: int) -> list[bytes]:
+        found = whole(segment, most)
+        read.extend(found)
+        return found
+
+    monkeypatch.setattr(Segment, "lines", lines)
+    sent = room.record(3)
+    assert await room.writer.turn()
+    assert read == []
+    room.most = 0
+    for _ in range(3):
+        sent += room.record(2)
+        assert not await room.writer.turn()
+    assert [len(segment.kept) for segment in room.writer._segments] == [2, 0, 0]
+    room.most = BATCH
+    assert await room.writer.turn()
+    assert room.ids == [each.id for each in sent]
 
 
 async def test_a_file_that_can_not_be_read_stays_and_keeps_no_other_out(
