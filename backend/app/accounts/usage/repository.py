@@ -47,8 +47,8 @@ _COLUMNS: Mapping[Dimension, str] = {
 }
 
 _ROWS = 50
-"""Of each statement on SQLite, always: the driver keeps those that it has prepared. After each one its thread has to
-wait for the interpreter, as it would for each row that a statement returned.
+"""Of each statement on SQLite, always: the driver keeps those that it has prepared. After each one its thread waits
+for the interpreter, as it would for each row that a statement returned.
 """
 
 Row = tuple[Any, ...]
