@@ -140,6 +140,7 @@ ROUTES: Mapping[str, Right | None] = {
     "GraphQL Mutation.unloadModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.pinModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.unpinModel": Right.RUN_PLATFORM,
+    "GraphQL Mutation.deleteModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.pullModel": Right.RUN_PLATFORM,
     "GraphQL Mutation.cancelModelJob": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/PullModel": Right.RUN_PLATFORM,
@@ -148,6 +149,7 @@ ROUTES: Mapping[str, Right | None] = {
     f"{_GRPC}.Models/UnloadModel": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/PinModel": Right.RUN_PLATFORM,
     f"{_GRPC}.Models/UnpinModel": Right.RUN_PLATFORM,
+    f"{_GRPC}.Models/DeleteModel": Right.RUN_PLATFORM,
 }
 
 

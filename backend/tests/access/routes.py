@@ -69,6 +69,7 @@ GRAPHQL = {
     "Mutation.unloadModel": 'mutation { unloadModel(id: "none") { id } }',
     "Mutation.pinModel": 'mutation { pinModel(id: "none") { id } }',
     "Mutation.unpinModel": 'mutation { unpinModel(id: "none") }',
+    "Mutation.deleteModel": 'mutation { deleteModel(id: "none") }',
     "Subscription.generate": 'subscription { generate(model: "echo", prompt: "hi") { __typename } }',
     "Subscription.modelStatusUpdates": "subscription { modelStatusUpdates { id } }",
     "Subscription.metrics": "subscription { metrics { active } }",

@@ -35,7 +35,8 @@ MASTER_KEY = {"Authorization": f"Bearer {MASTER}"}
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def ollama() -> AsyncIterator[OllamaFake]:
-    async with OllamaFake(FakeModel("here"), registry=[FakeModel("remote", size=64)]) as fake:
+    models = map(FakeModel, ("here", "second", "third"))
+    async with OllamaFake(*models, registry=[FakeModel("remote", size=64)]) as fake:
         yield fake
 
 
@@ -173,6 +174,16 @@ ACTS: Mapping[str, tuple[Doing, str, str]] = {
         lambda whole, _: rest(whole, "DELETE", "/models/ollama/remote"),
         "model.delete",
         "model:ollama/remote",
+    ),
+    "GraphQL Mutation.deleteModel": (
+        lambda whole, _: graphql(whole, 'mutation { deleteModel(id: "ollama/second") }'),
+        "model.delete",
+        "model:ollama/second",
+    ),
+    "gRPC llm_platform.v1.Models/DeleteModel": (
+        lambda whole, _: by_grpc(whole, "DeleteModel", models_pb2.DeleteModelRequest(model="ollama/third")),
+        "model.delete",
+        "model:ollama/third",
     ),
     "GraphQL Mutation.loadModel": (
         lambda whole, _: graphql(whole, 'mutation { loadModel(id: "ollama/here") { id } }'),

@@ -50,7 +50,7 @@ WRONG: dict[str, Metadata] = {
 async def test_no_method_answers_without_the_right_key(metadata: Metadata) -> None:
     async with served(key=KEY, reflection=True) as platform:
         methods = list(every_method())
-        assert len(methods) == 13
+        assert len(methods) == 14
         for service, method, request, streams in methods:
             told = await failure(lambda each=(service, method, request, streams): call(platform, *each, metadata))
             assert told.code() is grpc.StatusCode.UNAUTHENTICATED, (service, method)

@@ -25,7 +25,7 @@ LIST_FACTOR = 10
 
 WEIGHTS = {
     **dict.fromkeys(("generateText", "generate", "loadModel", "pinModel", "pullModel", "searchModels"), 200),
-    **dict.fromkeys(("unloadModel", "unpinModel", "createKey"), 50),
+    **dict.fromkeys(("unloadModel", "unpinModel", "deleteModel", "createKey"), 50),
     **dict.fromkeys(("setTier", "deleteTier", "setBudget", "deleteBudget"), 50),
 }
 COUNT_ARGUMENTS = frozenset({"last", "first"})

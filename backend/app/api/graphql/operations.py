@@ -37,7 +37,7 @@ from app.api.graphql.request import Asking
 from app.api.graphql.search import FoundModel, search_models
 from app.api.graphql.usage import UsagePage
 from app.api.graphql.usage import resolve as _usage
-from app.api.models import load, pin, unload, unpin, visible, visible_entry
+from app.api.models import delete, load, pin, unload, unpin, visible, visible_entry
 from app.domain.errors import InvalidRequest, ModelNotFound, NotFound
 from app.domain.roles import Right
 from app.domain.streams import collect
@@ -176,6 +176,11 @@ async def _unpin_model(info: Asking, id: strawberry.ID) -> strawberry.ID:
     return id
 
 
+async def _delete_model(info: Asking, id: strawberry.ID) -> strawberry.ID:
+    await delete(info.context.api, info.context.actor(), id)
+    return id
+
+
 @strawberry.type
 class Mutation:
     generate_text: GeneratedText = strawberry.field(
@@ -202,6 +207,9 @@ class Mutation:
     )
     unpin_model: strawberry.ID = strawberry.field(
         resolver=_unpin_model, description="Let a model make room for others again. For operators."
+    )
+    delete_model: strawberry.ID = strawberry.field(
+        resolver=_delete_model, description="Delete a model from the store that has it. For operators."
     )
     create_key: IssuedKey = strawberry.field(resolver=create_key, description="Issue a key.")
     update_key: KeyShown = strawberry.field(resolver=update_key, description="Change a key.")

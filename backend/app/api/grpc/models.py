@@ -10,7 +10,7 @@ from app.api.grpc.door import Rpc, caller
 from app.api.grpc.generated.llm_platform.v1 import models_pb2 as pb
 from app.api.grpc.generated.llm_platform.v1 import models_pb2_grpc
 from app.api.model_jobs import cancel, pull
-from app.api.models import load, pin, unload, unpin, visible
+from app.api.models import delete, load, pin, unload, unpin, visible
 from app.core.jobs import Job, JobState
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
@@ -77,6 +77,10 @@ class Models(models_pb2_grpc.ModelsServicer):
     async def UnpinModel(self, request: pb.UnpinModelRequest, rpc: Rpc) -> pb.UnpinModelReply:  # noqa: N802
         await unpin(self._context, caller().actor(), model_name(request.model))
         return pb.UnpinModelReply()
+
+    async def DeleteModel(self, request: pb.DeleteModelRequest, rpc: Rpc) -> pb.DeleteModelReply:  # noqa: N802
+        await delete(self._context, caller().actor(), model_name(request.model))
+        return pb.DeleteModelReply()
 
     def _now(self, principal: Principal) -> dict[str, pb.Model]:
         return {entry.name: encode_model(entry) for entry in visible(self._context, principal)}

@@ -115,6 +115,16 @@ class UnpinModelReply(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class DeleteModelRequest(_message.Message):
+    __slots__ = ("model",)
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    model: str
+    def __init__(self, model: _Optional[str] = ...) -> None: ...
+
+class DeleteModelReply(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class PullModelRequest(_message.Message):
     __slots__ = ("model",)
     MODEL_FIELD_NUMBER: _ClassVar[int]

@@ -79,6 +79,11 @@ class ModelsStub:
                 request_serializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.SerializeToString,
                 response_deserializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.FromString,
                 _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/llm_platform.v1.Models/DeleteModel',
+                request_serializer=llm__platform_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=llm__platform_dot_v1_dot_models__pb2.DeleteModelReply.FromString,
+                _registered_method=True)
 
 
 class ModelsServicer:
@@ -149,6 +154,13 @@ class ModelsServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteModel(self, request, context):
+        """Delete a model from the store that has it. For operators.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ModelsServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -196,6 +208,11 @@ def add_ModelsServicer_to_server(servicer, server):
                     servicer.UnpinModel,
                     request_deserializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.FromString,
                     response_serializer=llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=llm__platform_dot_v1_dot_models__pb2.DeleteModelRequest.FromString,
+                    response_serializer=llm__platform_dot_v1_dot_models__pb2.DeleteModelReply.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -441,6 +458,33 @@ class Models:
             '/llm_platform.v1.Models/UnpinModel',
             llm__platform_dot_v1_dot_models__pb2.UnpinModelRequest.SerializeToString,
             llm__platform_dot_v1_dot_models__pb2.UnpinModelReply.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/llm_platform.v1.Models/DeleteModel',
+            llm__platform_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
+            llm__platform_dot_v1_dot_models__pb2.DeleteModelReply.FromString,
             options,
             channel_credentials,
             insecure,
