@@ -47,8 +47,8 @@ _COLUMNS: Mapping[Dimension, str] = {
 }
 
 _ROWS = 50
-"""Of each statement on SQLite, always: the driver keeps those that it has prepared. After each one its thread waits
-for the interpreter, as it would for each row that a statement returned.
+"""Of each statement on SQLite, always: the driver keeps what it has prepared. After each one its thread waits for
+the interpreter, as it would for each row that a statement returned.
 """
 
 Row = tuple[Any, ...]
@@ -157,11 +157,11 @@ async def _insert(connection: AsyncConnection, table: Table, names: Sequence[str
         named = [dict(zip(names, row, strict=True)) for row in rows]
         return (await connection.execute(query, {"rows": msgspec.json.encode(named).decode()})).rowcount
     one = f"({', '.join('?' * len(names))})"
-    query = f"{into} VALUES {', '.join([one] * _ROWS)} ON CONFLICT DO NOTHING"
+    statement = f"{into} VALUES {', '.join([one] * _ROWS)} ON CONFLICT DO NOTHING"
     # The last one fills up its statement: it is in its own way there.
     full = [*rows, *[rows[-1]] * (-len(rows) % _ROWS)]
     values = [tuple(chain.from_iterable(full[at : at + _ROWS])) for at in range(0, len(full), _ROWS)]
-    return (await connection.exec_driver_sql(query, values)).rowcount
+    return (await connection.exec_driver_sql(statement, values)).rowcount
 
 
 def _types(table: Table) -> str:
