@@ -50,6 +50,7 @@ from app.inference.stages.cache import AnswerCache
 from app.inference.stages.deadline import keep_time
 from app.inference.stages.guard import Guard
 from app.inference.stages.known import answer_known
+from app.inference.stages.plugged import PluggedStages
 from app.inference.stages.trace import TraceCalls
 from app.inference.tally import Tally
 from app.integrations.builtin import BUILTIN
@@ -130,7 +131,7 @@ class Platform:
         sinks: list[Sink] = [self._request_log, tally.ended, recent, self._explained]
         if self.ledger is not None:
             sinks.append(recorder(self.ledger, lambda name: catalog.current.lists(name)))
-        account, traces = Account(sinks, [tally.began]), TraceCalls()
+        account, traces, plugged = Account(sinks, [tally.began]), TraceCalls(), PluggedStages()
         admit = Admit(self.admission, lambda: self.settings.limits.output_tokens, catalog)
         show(
             self.manager,
@@ -138,8 +139,9 @@ class Platform:
             Observed(catalog, tally, self.admission, lambda: self.authenticators.refusals),
         )
         cache = AnswerCache(catalog, self._answers)
-        self._connections = Connections(self.manager, account, traces, self.admission, self._answers)
-        stages: list[Stage[Call]] = [account, traces, check_models, admit, answer_known, cache, Guard(catalog)]
+        self._connections = Connections(self.manager, account, traces, plugged, self.admission, self._answers)
+        entry: list[Stage[Call]] = [account, traces, check_models, admit, answer_known]
+        stages = [*entry, plugged, cache, Guard(catalog)]
         return Router(catalog, call_stages=stages, attempt_stages=[keep_time])
 
     def _make_ledger(self) -> Ledger | None:

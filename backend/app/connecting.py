@@ -9,6 +9,7 @@ from app.domain.tracing import Tracer
 from app.inference.caching.answers import Answers
 from app.inference.catalog import Source
 from app.inference.stages.account import Account
+from app.inference.stages.plugged import CallStage, PluggedStages
 from app.inference.stages.trace import TraceCalls
 from app.settings import Settings
 
@@ -26,19 +27,23 @@ def sources(manager: IntegrationManager) -> Iterable[Source]:
 
 
 class Connections:
-    """Who is told of calls and who traces them; who counts for all processes; where the cache keeps answers."""
+    """Who is told of calls, traces them and stands in their way; who counts for all processes; where answers are
+    kept.
+    """
 
     def __init__(
         self,
         manager: IntegrationManager,
         account: Account,
         traces: TraceCalls,
+        plugged: PluggedStages,
         admission: Admission,
         answers: Answers,
     ) -> None:
         self._manager = manager
         self._account = account
         self._traces = traces
+        self._plugged = plugged
         self._admission = admission
         self._answers = answers
 
@@ -46,6 +51,7 @@ class Connections:
         provided = self._manager.providing
         self._account.invite(sink.call_ended for sink in provided(CallSink))
         self._traces.tracer = next((tracer for tracer in provided(Tracer) if tracer.tracing), None)
+        self._plugged.stages = [integration.on_call for integration in provided(CallStage)]
         self._admission.limits.runner = next(iter(provided(ScriptRunner)), None)
         wanted = settings.cache
         self._answers.memory.limit = wanted.max_bytes

@@ -136,6 +136,10 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
             self._request = self.decode()
         return self._request
 
+    def replace(self, request: Any) -> None:
+        """Ask for `request` in the place of what the caller asked for. The bytes that it came in count no more."""
+        self._request, self.encoded = request, None
+
     @property
     def choices(self) -> int:
         """How many endings a stream of events has, by what was asked for; a target that can't be asked for several

@@ -7,9 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from openai import AsyncOpenAI
+import pytest
+from openai import AsyncOpenAI, BadRequestError
 
 from tests.servers.platform_process import BACKEND, platform_process
+from tests.servers.raw_client import post
 
 PAGE = BACKEND.parent / "docs" / "adding-an-integration.md"
 
@@ -31,7 +33,8 @@ def run(folder: Path, *command: str, **environment: str) -> None:
 async def test_a_package_of_somebody_else_is_found_enabled_and_serves(tmp_path: Path) -> None:
     write_files_of_the_page(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {
-        "llm_platform_echo.py", "pyproject.toml", "llm-platform.yaml", "test_llm_platform_echo.py"
+        "llm_platform_echo.py", "llm_platform_words.py", "test_llm_platform_echo.py", "pyproject.toml",
+        "llm-platform.yaml",
     }  # fmt: skip
     site = tmp_path / "site"
     install = (
@@ -46,7 +49,8 @@ async def test_a_package_of_somebody_else_is_found_enabled_and_serves(tmp_path: 
         ".",
     )
     await asyncio.to_thread(run, tmp_path, *install)
-    (tmp_path / "llm_platform_echo.py").unlink()  # from here on only the installed one counts
+    for module in tmp_path.glob("llm_platform_*.py"):  # from here on only what was installed counts
+        module.unlink()
     path = os.pathsep.join([str(site), str(BACKEND)])
     options = ("-q", "-o", "asyncio_mode=auto", "-o", "asyncio_default_fixture_loop_scope=function")
     await asyncio.to_thread(run, tmp_path, "pytest", *options, "test_llm_platform_echo.py", PYTHONPATH=path)
@@ -66,4 +70,16 @@ async def test_a_package_of_somebody_else_is_found_enabled_and_serves(tmp_path: 
                 )
                 text = [chunk.choices[0].delta.content or "" async for chunk in stream if chunk.choices]
                 assert "".join(text) == "Polly heard: hi "
+            hidden = [{"role": "user", "content": "What is project-x?"}]
+            answer = await client.chat.completions.create(model="repeat", messages=hidden)
+            assert answer.choices[0].message.content == "Polly heard: What is ***? "
+            with pytest.raises(BadRequestError, match="a word that is not for models"):
+                await client.chat.completions.create(
+                    model="repeat", messages=[{"role": "user", "content": "Damn pods."}]
+                )
+        refused = {"model": "repeat", "max_tokens": 9, "messages": [{"role": "user", "content": "Damn pods."}]}
+        assert (await post(platform.port, "/v1/messages", refused)).status == 400
+        query = 'mutation { generateText(model: "repeat", prompt: "project-x") { text } }'
+        answer = (await post(platform.port, "/graphql", {"query": query})).json()
+        assert answer["data"]["generateText"]["text"] == "Polly heard: *** "
         assert await platform.stop() == 0
