@@ -3,7 +3,7 @@
 Those who may see everybody's requests are told of all; others of their own, and never of the platform's.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from heapq import nlargest
 from typing import Literal
 
@@ -61,7 +61,7 @@ async def budgets(context: ApiContext, principal: Principal) -> list[BudgetShown
     if held is None:
         return []
     if principal.may(Right.SEE_REQUESTS):
-        return [_shown(held, entry, held.holders(entry.thing)) for entry in book.entries("budget")]
+        return [_shown(held, entry, await held.spent_by(entry.thing)) for entry in book.entries("budget")]
     return list(_own(book, held, principal))
 
 
@@ -76,7 +76,7 @@ async def budget(context: ApiContext, principal: Principal, name: str) -> Budget
 async def set_budget(context: ApiContext, actor: Actor, name: str, wanted: BudgetWanted) -> BudgetShown:
     """Raises Conflict, InvalidRequest."""
     held, kept = await (await context.accounts.setting_allowances()).set_budget(actor, name, wanted)
-    return _shown(held, Entry(kept.thing, kept), held.holders(kept.thing))
+    return _shown(held, Entry(kept.thing, kept), await held.spent_by(kept.thing))
 
 
 async def delete_budget(context: ApiContext, actor: Actor, name: str) -> None:
@@ -88,13 +88,14 @@ def _own(book: AllowanceBook, held: Budgets, principal: Principal) -> Iterator[B
     holders = {budget.name: id for budget, id in held.of(principal) if budget.scope != "platform"}
     for entry in book.entries("budget"):
         if (id := holders.get(entry.thing.name)) is not None:
-            shown = _shown(held, Entry(entry.thing, entry.kept), [id])
+            shown = _shown(held, Entry(entry.thing, entry.kept), {id: held.spent(entry.thing, id)})
             yield msgspec.structs.replace(shown, updated_by=None)
 
 
-def _shown(held: Budgets, entry: Entry, holders: Iterable[str]) -> BudgetShown:
+def _shown(held: Budgets, entry: Entry, spent: Mapping[str, int]) -> BudgetShown:
+    """`spent`: by whose it is."""
     budget: Budget = entry.thing
-    spent = nlargest(MOST_HOLDERS, ((held.spent(budget, id), id) for id in holders))
+    most = nlargest(MOST_HOLDERS, zip(spent.values(), spent, strict=True))
     each = budget.scope if budget.scope != "platform" and not budget.id else None
     return BudgetShown(
         name=budget.name,
@@ -104,7 +105,7 @@ def _shown(held: Budgets, entry: Entry, holders: Iterable[str]) -> BudgetShown:
         team=budget.id if budget.scope == "team" and budget.id else None,
         each=each,
         alert_at=budget.alert,
-        holders=[HolderShown(id or None, cost / NANOS, max(0, budget.limit - cost) / NANOS) for cost, id in spent],
+        holders=[HolderShown(id or None, cost / NANOS, max(0, budget.limit - cost) / NANOS) for cost, id in most],
         resets_at=held.ends_at(budget),
         complete=held.known,
         defined_in="database" if entry.kept else "configuration",

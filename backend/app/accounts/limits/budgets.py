@@ -61,17 +61,22 @@ class Budgets:
                 raise _exceeded(budget, id)
 
     async def fullest(self) -> list[tuple[Budget, float]]:
-        """Each budget, and the part of it that is spent by whoever has spent most. Of tens of thousands of keys a
-        few at a time: answers go on meanwhile.
+        """Each budget, and the part of it that is spent by whoever has spent most."""
+        return [
+            (budget, max([0, *(await self.spent_by(budget)).values()]) / budget.limit if budget.limit else 1.0)
+            for budget in self.budgets
+        ]
+
+    async def spent_by(self, budget: Budget) -> dict[str, int]:
+        """What each of its holders has spent in its present period. Of tens of thousands of keys a few at a time:
+        answers go on meanwhile.
         """
-        found: list[tuple[Budget, float]] = []
-        for budget in self.budgets:
-            most = 0
-            for count, id in enumerate(self.holders(budget)):
-                most = max(most, self.spent(budget, id))
-                if not count % _AT_ONCE:
-                    await asyncio.sleep(0)
-            found.append((budget, most / budget.limit if budget.limit else 1.0))
+        found: dict[str, int] = {}
+        for count, id in enumerate(self._holders(budget)):
+            if id not in found:
+                found[id] = self.spent(budget, id)
+            if not count % _AT_ONCE:
+                await asyncio.sleep(0)
         return found
 
     @property
@@ -96,14 +101,14 @@ class Budgets:
             found += [(budget, key) for key in line for budget in held.get(key, ())]
         return found
 
-    def holders(self, budget: Budget) -> Iterable[str]:
-        """Whose it is; where each key or team has one, those that have spent something."""
+    def _holders(self, budget: Budget) -> Iterable[str]:
+        """Whose it is; where each key or team has one, those that have spent something, some more than once."""
         if budget.scope == "platform" or budget.id:
             return (budget.id,)
         spenders = self._spending.spenders(budget.scope)
         if budget.scope == "team":
             return spenders
-        return {(*self.families.above(key), key)[0] for key in spenders}
+        return ((*self.families.above(key), key)[0] for key in spenders)
 
     @property
     def known(self) -> bool:

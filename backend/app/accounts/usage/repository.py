@@ -6,7 +6,7 @@ counts once.
 
 # ruff: noqa: S608 - names of tables and columns are put into statements, all of them from tables.py
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from operator import itemgetter
@@ -54,6 +54,7 @@ the interpreter, as it would for each row that a statement returned.
 Row = tuple[Any, ...]
 _REQUEST = [field for field in Entry.__struct_fields__ if field in REQUESTS.c]
 _ATTEMPT = ["at", "id", "number", *AttemptEntry.__struct_fields__]
+_sums = msgspec.json.Decoder(list[tuple[str, str, int]]).decode
 _request: Callable[[Row], Row] = itemgetter(*map(Entry.__struct_fields__.index, _REQUEST))
 
 
@@ -109,17 +110,27 @@ async def drop_hours_before(connection: AsyncConnection, hour: int) -> None:
     await connection.execute(text("DELETE FROM usage_hours WHERE hour < :hour"), {"hour": hour})
 
 
-async def spent(connection: AsyncConnection, first: int, last: int | None, month: int) -> Sequence[Any]:
+async def spent(
+    connection: AsyncConnection, first: int, last: int | None, month: int
+) -> Iterator[tuple[int, str, str, int]]:
     """(day, key_id, team, cost) of the days from `first` on, to the one before `last`. Those before `month` are
     one, day 0.
+
+    The database tells a day in one row, which takes a fifth of the time and leaves most of it to others: there may
+    be a hundred thousand keys.
     """
-    until = "" if last is None else " AND day < :last"
-    query = text(
-        "SELECT CASE WHEN day < :month THEN 0 ELSE day END AS since, key_id, team, SUM(cost) FROM spending"
-        f" WHERE day >= :first{until} GROUP BY since, key_id, team"
-    )
-    times = {"first": first, "month": month, **({} if last is None else {"last": last})}
-    return (await connection.execute(query, times)).all()
+    sums = "SELECT day AS since, key_id, team, cost FROM spending WHERE day >= :first"
+    times = {"first": first}
+    if last is not None:
+        sums = (
+            "SELECT CASE WHEN day < :month THEN 0 ELSE day END AS since, key_id, team, SUM(cost) AS cost"
+            " FROM spending WHERE day >= :first AND day < :last GROUP BY since, key_id, team"
+        )
+        times |= {"month": month, "last": last}
+    lists = "json_agg(json_build_array" if connection.dialect.name == _POSTGRES else "json_group_array(json_array"
+    query = text(f"SELECT since, CAST({lists}(key_id, team, cost)) AS TEXT) FROM ({sums}) AS sums GROUP BY since")
+    days = (await connection.execute(query, times)).all()
+    return ((day, *each) for day, listed in days for each in _sums(listed))
 
 
 async def report(connection: AsyncConnection, query: UsageQuery) -> Sequence[Any]:

@@ -4,6 +4,7 @@ That is what the database tells, and what this process has recorded that is not 
 seen with the next question, REFRESH_SECONDS later at most, once they are written.
 """
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ REFRESH_SECONDS = 3.0
 _ALL_AGAIN = 200
 """After so many questions for the last days all others are asked for, too: usage may come late."""
 
+_AT_ONCE = 2000
+"""Rows that are counted in one go: answers go on meanwhile."""
+
 logger = logging.getLogger(__name__)
 
 Rows = Iterable[tuple[int, str, str, int]]
@@ -28,8 +32,8 @@ Source = Callable[[int, int | None, int], Awaitable[Rows]]
 Those before the third, a month's first day, may be told as one. Raises PlatformError.
 """
 
-_Who = tuple[SpendScope, str]
-_Days = dict[_Who, dict[int, int]]
+_Days = dict[SpendScope, dict[str, dict[int, int]]]
+"""By scope, whose it is, and day."""
 
 
 class _Month(NamedTuple):
@@ -43,9 +47,7 @@ class SpendingFigures:
     def __init__(self, source: Source, clock: Clock) -> None:
         self._source = source
         self._clock = clock
-        self._old: _Days = {}
-        self._recent: _Days = {}
-        self._own: _Days = {}
+        self._old, self._recent, self._own = _no_days(), _no_days(), _no_days()
         self._written: list[Sums] = []
         self._listeners: list[Callable[[str, int], object]] = []
         self._month = self._now()
@@ -55,16 +57,14 @@ class SpendingFigures:
     def spent(self, scope: SpendScope, id: str, window: SpendWindow) -> int:
         today, month = self._now()
         first = today if window == "day" else month if window == "month" else 0
-        who = (scope, id)
         total = 0
         for days in (self._old, self._recent, self._own):
-            if who in days:
-                total += sum(cost for day, cost in days[who].items() if day >= first)
+            if (found := days[scope].get(id)) is not None:
+                total += sum(cost for day, cost in found.items() if day >= first)
         return total
 
     def spenders(self, scope: SpendScope) -> set[str]:
-        whose = (who for days in (self._old, self._recent, self._own) for who in days)
-        return {id for each, id in whose if each == scope}
+        return {*self._old[scope], *self._recent[scope], *self._own[scope]}
 
     def add(self, entry: Entry) -> None:
         """It was recorded here."""
@@ -101,8 +101,8 @@ class SpendingFigures:
         try:
             old = self._old
             if not self.known or now != self._month or self._asked % _ALL_AGAIN == 0:
-                old = _days(await self._source(0, now.today - 1, now.first))
-            recent = _days(await self._source(now.today - 1, None, now.first))
+                old = await _days(await self._source(0, now.today - 1, now.first))
+            recent = await _days(await self._source(now.today - 1, None, now.first))
         except BaseException as error:
             self._written = written + self._written
             if isinstance(error, PlatformError):
@@ -122,10 +122,16 @@ def _month(today: int) -> _Month:
     return _Month(today, int(datetime.fromtimestamp(today * DAY, UTC).replace(day=1).timestamp() // DAY))
 
 
-def _days(rows: Rows) -> _Days:
-    days: _Days = {}
-    for day, key, team, cost in rows:
-        _count(days, day, key, team, int(cost))
+def _no_days() -> _Days:
+    return {"platform": {}, "team": {}, "key": {}}
+
+
+async def _days(rows: Rows) -> _Days:
+    days = _no_days()
+    for number, (day, key, team, cost) in enumerate(rows, 1):
+        _count(days, day, key, team, cost)
+        if not number % _AT_ONCE:
+            await asyncio.sleep(0)
     return days
 
 
@@ -135,20 +141,22 @@ def _count_all(days: _Days, sums: Sums, sign: int) -> None:
 
 
 def _count(days: _Days, day: int, key: str | None, team: str | None, cost: int) -> None:
-    _add(days, ("platform", ""), day, cost)
+    _add(days["platform"], "", day, cost)
     if key:
-        _add(days, ("key", key), day, cost)
+        _add(days["key"], key, day, cost)
     if team:
-        _add(days, ("team", team), day, cost)
+        _add(days["team"], team, day, cost)
 
 
-def _add(days: _Days, who: _Who, day: int, cost: int) -> None:
+def _add(costs: dict[str, dict[int, int]], id: str, day: int, cost: int) -> None:
     """What comes to nothing is forgotten."""
-    found = days.setdefault(who, {})
+    found = costs.get(id)
+    if found is None:
+        found = costs[id] = {}
     total = found.get(day, 0) + cost
     if total:
         found[day] = total
         return
     found.pop(day, None)
     if not found:
-        del days[who]
+        del costs[id]

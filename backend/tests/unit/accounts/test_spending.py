@@ -1,12 +1,13 @@
 """What was spent: the database's word and one's own, each counted once, over the turns of days and months."""
 
+import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
 import pytest
 
 from app.accounts.usage.schemas import Entry
-from app.accounts.usage.spending import Rows, SpendingFigures
+from app.accounts.usage.spending import _AT_ONCE, Rows, SpendingFigures
 from app.accounts.usage.sums import DAY, spending
 from app.domain.errors import Unavailable
 from app.testing.clock import VirtualClock
@@ -85,6 +86,21 @@ async def test_days_and_months_end_at_midnight_also_while_nobody_asks(
     stored.entries.append(entry(at=clock.now()))
     await figures.refresh()
     assert [figures.spent("platform", "", window) for window in windows] == [1000, 1000, 3000]
+
+
+async def test_what_thousands_spent_is_counted_while_others_go_on(
+    figures: SpendingFigures, stored: Stored
+) -> None:
+    stored.entries += [entry(at=LAST_OF_MAY, key_id=f"key-{number}") for number in range(3 * _AT_ONCE)]
+    asking = asyncio.create_task(figures.refresh())
+    turns = 0
+    while not asking.done():
+        assert not figures.known
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns >= 3
+    assert figures.spent("team", "red", "day") == 3000 * _AT_ONCE
+    assert len(figures.spenders("key")) == 3 * _AT_ONCE
 
 
 async def test_while_the_database_is_gone_nothing_is_forgotten(figures: SpendingFigures, stored: Stored) -> None:
