@@ -27,13 +27,18 @@ def openai_headers(standings: Sequence[Standing]) -> Headers:
     nearest: dict[tuple[bytes, ...], Standing] = {}
     for standing in standings:
         names = _NAMES.get(standing.rate.unit)
-        if names is not None and (names not in nearest or _share(standing) < _share(nearest[names])):
+        if names is None:
+            continue
+        known = nearest.get(names)
+        if known is None or _share(standing) < _share(known):
             nearest[names] = standing
     headers: Headers = []
     for (limit, remaining, reset), standing in nearest.items():
-        headers.append((limit, b"%d" % standing.rate.limit))
-        headers.append((remaining, b"%d" % standing.remaining))
-        headers.append((reset, _duration(standing.reset)))
+        headers += (
+            (limit, b"%d" % standing.rate.limit),
+            (remaining, b"%d" % standing.remaining),
+            (reset, _duration(standing.reset)),
+        )
     return headers
 
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from app.accounts.limits.families import Families
 from app.accounts.limits.purses import Purses
@@ -23,6 +24,8 @@ from app.domain.principal import Principal
 _PERIOD = {"day": "a day", "month": "a month", "total": "in all"}
 
 _AT_ONCE = 500
+_KNOWN_CALLERS = 4096
+"""Whose budgets need not be looked up again."""
 
 logger = logging.getLogger(__name__)
 
@@ -37,8 +40,10 @@ class Budgets:
         publish: Callable[[BudgetReached], object] = lambda _: None,
         clock: Clock | None = None,
     ) -> None:
-        self._held: dict[SpendScope, dict[str, list[Budget]]] = {}
-        self._all: tuple[Budget, ...] = ()
+        self._held: dict[SpendScope, dict[str, list[Budget]]]
+        self._all: tuple[Budget, ...]
+        self._found: Callable[[str | None, tuple[str, ...]], list[tuple[Budget, str]]]
+        self.budgets = ()
         self._spending = spending
         self.families = families
         self._purses = Purses(spending, families)
@@ -89,11 +94,14 @@ class Budgets:
         self._all, self._held = budgets, {}
         for budget in budgets:
             self._held.setdefault(budget.scope, {}).setdefault(budget.id, []).append(budget)
+        self._found = lru_cache(_KNOWN_CALLERS)(self._find)
 
     def of(self, principal: Principal) -> list[tuple[Budget, str]]:
         """Those that it is part of, each with whose it is: a key's id, a team's, "" for the platform."""
+        return self._found(principal.team, principal.line or ((principal.key,) if principal.key else ()))
+
+    def _find(self, team: str | None, line: tuple[str, ...]) -> list[tuple[Budget, str]]:
         found = [(budget, "") for each in self._held.get("platform", {}).values() for budget in each]
-        team, line = principal.team, principal.line or ((principal.key,) if principal.key else ())
         if team is not None and (held := self._held.get("team")):
             found += [(budget, team) for id in ("", team) for budget in held.get(id, ())]
         if line and (held := self._held.get("key")):

@@ -52,30 +52,24 @@ class MemoryLimits:
 
         `holder`: whose use is counted together.
         """
-        now, amounts = self.clock(), estimate.amounts
+        now = self.clock()
         meter = self.meter(holder, rates, now)
-        taken = Taken(self.clock, meter, amounts)
-        for part in meter.parts:
-            found = part.counter.take(amounts[part.unit], now)
-            if found is None:
-                taken.undo(now)
-                raise _refusal(meter, estimate, now)
-            taken.note(part.rate, *found)
+        taken = Taken(self.clock, meter, estimate.amounts)
+        if not taken.take(now):
+            taken.undo(now)
+            raise _refusal(meter, estimate, now)
         return taken
 
     def note(self, holder: str, rates: Sequence[Rate], estimate: Estimate) -> "Taken":
         """Take it whatever the share: it was let in by somebody who counts for all processes. Raises RateLimited
         where this process alone has let in a whole limit: then who counts for all has started anew, with nothing.
         """
-        now, amounts = self.clock(), estimate.amounts
+        now = self.clock()
         meter = self.meter(holder, rates, now)
         for part in meter.parts:
             _check_whole(part, estimate, now)
-        taken = Taken(self.clock, meter, amounts)
-        for part in meter.parts:
-            found = part.counter.take(amounts[part.unit], now, force=True)
-            assert found is not None
-            taken.note(part.rate, *found)
+        taken = Taken(self.clock, meter, estimate.amounts)
+        taken.take(now, force=True)
         return taken
 
     def meter(self, holder: str, rates: Sequence[Rate], now: float) -> Meter:
@@ -116,10 +110,17 @@ class Taken:
         self._steps: list[int] = []
         self._settled = False
 
-    def note(self, rate: Rate, step: int, remaining: int, reset: float) -> None:
-        """What was taken of the meter's next part."""
-        self._steps.append(step)
-        self.standings.append(Standing(rate, remaining, reset))
+    def take(self, now: float, *, force: bool = False) -> bool:
+        """Part by part, until one has not enough. Whether all had, or are taken from by `force`."""
+        amounts, steps, standings = self._amounts, self._steps, self.standings
+        for part in self._meter.parts:
+            found = part.counter.take(amounts[part.unit], now, force=force)
+            if found is None:
+                return False
+            step, remaining, reset = found
+            steps.append(step)
+            standings.append(Standing(part.rate, remaining, reset))
+        return True
 
     def undo(self, now: float) -> None:
         for part, step in zip(self._meter.parts, self._steps, strict=False):

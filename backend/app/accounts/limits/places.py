@@ -21,7 +21,8 @@ class Places:
         if self._taken >= self.limit and not force:
             return None
         self._taken += amount
-        return 0, max(0, self.limit - self._taken), 0.0
+        left = self.limit - self._taken
+        return 0, (left if left > 0 else 0), 0.0
 
     def correct(self, step: int, amount: int, now: float) -> None:
         self._taken += amount

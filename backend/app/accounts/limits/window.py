@@ -64,7 +64,12 @@ class SlidingWindow:
         """Count `amount` more (or, below zero, less) where it was counted first, unless that has fallen out."""
         if now >= self._changes_at:
             self._expire(now)
-        for each in reversed(self._steps):  # most calls are over soon
+        steps = self._steps
+        if steps and steps[-1][0] == step:  # most calls are over soon
+            steps[-1][1] += amount
+            self._total += amount
+            return
+        for each in reversed(steps):
             if each[0] == step:
                 each[1] += amount
                 self._total += amount
