@@ -20,6 +20,7 @@ from app import bootstrap
 from app.api.rest.protocol import protocol_class
 from app.api.websocket.server import uvicorn_options
 from app.banner import banner
+from app.core.allocator import keep_freed_memory
 from app.core.siblings import common_folder
 from app.limiting import told_of_shares
 from app.logs import configure_logging
@@ -86,6 +87,7 @@ def _run(build: Callable[[], bootstrap.Platform], listener: socket.socket, annou
     # Every process that is started from here runs another program at once. gRPC, which fears for one that would
     # go on with it, would leave a line of its own on standard error for each.
     os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(build, listener, announce))
     return 0
