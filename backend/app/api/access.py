@@ -49,6 +49,7 @@ ROUTES: Mapping[str, Right | None] = {
     "POST /completions": Right.ASK,
     "POST /embeddings": Right.ASK,
     "POST /v1/rerank": Right.ASK,
+    "POST /v2/rerank": Right.ASK,
     "POST /rerank": Right.ASK,
     "POST /v1/messages": Right.ASK,
     "POST /v1/messages/count_tokens": Right.ASK,

@@ -14,6 +14,8 @@ _MONITORING = "app.integrations.monitoring"
 def _class(row: Vendor) -> str:
     if row.residence is not None:
         return "residing:ResidingIntegration"
+    if row.tokenizing is not None:
+        return "integration:TokenizingIntegration"
     return f"integration:{'TokenCountingIntegration' if row.counting else 'OpenAICompatibleIntegration'}"
 
 

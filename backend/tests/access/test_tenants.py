@@ -115,6 +115,7 @@ WITHOUT_OBJECTS = {
     "POST /v1/completions",
     "POST /v1/embeddings",
     "POST /v1/rerank",
+    "POST /v2/rerank",
     "POST /chat/completions",
     "POST /completions",
     "POST /embeddings",

@@ -39,7 +39,7 @@ def question(model: str, documents: Sequence[Any] = TEXTS, **fields: Any) -> dic
     return {"model": model, "query": "What is a pod?", "documents": documents, **fields}
 
 
-@pytest.mark.parametrize("path", ["/v1/rerank", "/rerank"])
+@pytest.mark.parametrize("path", ["/v1/rerank", "/v2/rerank", "/rerank"])
 @pytest.mark.parametrize("model", ["best", "ranker", "custom_models/ranker"])
 async def test_documents_are_ranked(whole: Whole, path: str, model: str) -> None:
     reply = await post(whole.port, path, question(model, top_n=2), KEY)

@@ -89,4 +89,5 @@ PATHS = {
     "/v1/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
     "/v1/rerank": RERANK,
+    "/v2/rerank": RERANK,  # Cohere's clients ask there
 }

@@ -135,8 +135,8 @@ class TokenCountingIntegration(OpenAICompatibleIntegration):
         return await count(self._connected(), self.vendor, exchange, self.settings.timeout)
 
 
-class TokenizingIntegration(TokenCountingIntegration):
-    """One whose server tells the tokens, too: satisfies Tokenizer besides."""
+class TokenizingIntegration(OpenAICompatibleIntegration):
+    """One whose server tells the tokens of a text: satisfies Tokenizer besides."""
 
     async def tokenize(self, model: str, text: str, *, special: bool, pieces: bool) -> Tokens:
         return await self._tokenizer().tokenize(model, text, special=special, pieces=pieces)

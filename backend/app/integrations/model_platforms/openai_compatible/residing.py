@@ -20,7 +20,10 @@ from app.domain.errors import (
 from app.domain.models import ModelInfo, ModelLoaded, ModelLoadFailed, ModelUnloaded
 from app.integrations.kit.listing import at
 from app.integrations.kit.probe import Models
-from app.integrations.model_platforms.openai_compatible.integration import TokenizingIntegration
+from app.integrations.model_platforms.openai_compatible.integration import (
+    TokenCountingIntegration,
+    TokenizingIntegration,
+)
 from app.integrations.model_platforms.openai_compatible.vendor import Residence
 from app.wire.openai_chat import errors
 
@@ -29,8 +32,8 @@ _LOOK_SECONDS = 0.25
 _LOAD_SECONDS = 600.0
 
 
-class ResidingIntegration(TokenizingIntegration):
-    """One whose server loads and unloads: satisfies ModelLoader besides."""
+class ResidingIntegration(TokenizingIntegration, TokenCountingIntegration):
+    """One whose server loads, unloads and counts: satisfies ModelLoader besides."""
 
     async def load(self, model: str) -> None:
         """Raises ModelNotFound, UnsupportedFeature where the server was not started for it, UpstreamError."""

@@ -40,7 +40,11 @@ SERVERS = (
             ),
         ),
         tokenizing=Tokenizing(
-            text="prompt", special="add_special_tokens", pieces="return_token_strs", chat=_TOKENIZED
+            text="prompt",
+            back="prompt",
+            special="add_special_tokens",
+            pieces="return_token_strs",
+            chat=_TOKENIZED,
         ),
         # https://docs.vllm.ai/en/latest/features/sleep_mode/
         residence=Residence(
@@ -51,7 +55,8 @@ SERVERS = (
             needs="--enable-sleep-mode and VLLM_SERVER_DEV_MODE=1",
         ),
     ),
-    # https://docs.sglang.ai; its /tokenize takes a text and no chat
+    # https://docs.sglang.ai; its /tokenize takes a text and no chat:
+    # python/sglang/srt/entrypoints/openai/serving_tokenize.py of https://github.com/sgl-project/sglang
     Vendor(
         kind="sglang",
         title="SGLang",
@@ -59,6 +64,12 @@ SERVERS = (
         reranks=True,
         health_path="/health",
         context_fields=("max_model_len",),
+        tokenizing=Tokenizing(
+            text="prompt",
+            back="text",
+            special="add_special_tokens",
+            back_constants={"skip_special_tokens": False},
+        ),
     ),
     # https://huggingface.co/docs/text-generation-inference/reference/api_reference
     Vendor(
@@ -93,6 +104,7 @@ SERVERS = (
         ),
         tokenizing=Tokenizing(
             text="content",
+            back="content",
             special="add_special",
             pieces="with_pieces",
             constants={"parse_special": True},

@@ -39,8 +39,9 @@ class ServerTokenizer:
 
     async def tokenize(self, model: str, text: str, *, special: bool, pieces: bool) -> Tokens:
         names = self._names
+        wanted = {} if names.pieces is None else {names.pieces: pieces}
         return await self._tokens(
-            {"model": model, names.text: text, names.special: special, names.pieces: pieces, **names.constants}
+            {"model": model, names.text: text, names.special: special, **wanted, **names.constants}
         )
 
     async def tokenize_chat(self, exchange: Exchange[ChatRequest], *, pieces: bool) -> Tokens:
@@ -54,11 +55,14 @@ class ServerTokenizer:
                 raise UnsupportedFeature(f"'{self._transport.name}' tells the tokens of text alone.")
             prompt = await self._text(names.template, chat, "prompt")
             return await self.tokenize(exchange.model, prompt, special=True, pieces=pieces)
+        if names.pieces is None or not names.chat:
+            raise UnsupportedFeature(f"'{self._transport.name}' tells the tokens of a text, and of no chat.")
         kept = {name: value for name, value in chat.items() if name in names.chat}
         return await self._tokens({**kept, names.pieces: pieces})
 
     async def detokenize(self, model: str, ids: Sequence[int]) -> str:
-        return await self._text("/detokenize", {"model": model, "tokens": ids}, self._names.text)
+        question = {"model": model, "tokens": ids, **self._names.back_constants}
+        return await self._text("/detokenize", question, self._names.back)
 
     async def _tokens(self, question: object) -> Tokens:
         try:

@@ -27,15 +27,18 @@ class Counting(msgspec.Struct, frozen=True, kw_only=True):
 class Tokenizing(msgspec.Struct, frozen=True, kw_only=True):
     """What a server calls the fields of its /tokenize and /detokenize.
 
-    `text`: what is put into tokens, and what comes back. `special`: whether with those around a text. `pieces`:
-    whether with each token as text. `constants` go with every text. `template`: where a chat is laid out first, as
-    a `prompt`; where None, `chat` are the fields of a chat that are sent.
+    `text`: what is put into tokens; `back`: what comes back. `special`: whether with those around a text.
+    `pieces`: whether with each token as text, where that can be had. `constants` go with every text,
+    `back_constants` with every question for one. `template`: where a chat is laid out first, as a `prompt`; where
+    None, `chat` are the fields of a chat that are sent, none where it takes no chat.
     """
 
     text: str
+    back: str
     special: str
-    pieces: str
+    pieces: str | None = None
     constants: dict[str, bool] = {}
+    back_constants: dict[str, bool] = {}
     template: str | None = None
     chat: frozenset[str] = frozenset()
 

@@ -19,23 +19,16 @@ from app.domain.errors import (
     UpstreamUnavailable,
 )
 from app.domain.exchange import Exchange
-from app.domain.ports import TokenCounter
 from app.domain.streams import collect
-from app.integrations.builtin import BUILTIN
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
 from app.integrations.model_platforms.openai_compatible.counting import count
-from app.integrations.model_platforms.openai_compatible.integration import (
-    OpenAICompatibleIntegration,
-    TokenCountingIntegration,
-)
-from app.integrations.model_platforms.openai_compatible.residing import ResidingIntegration
+from app.integrations.model_platforms.openai_compatible.integration import TokenCountingIntegration
 from app.integrations.model_platforms.openai_compatible.vendor import Vendor
 from tests.integration.integrations.openai_compatible.provider import as_json, hello, passed_on, translated
 from tests.integration.integrations.openai_compatible.test_real_peer import SHORT, connected
 from tests.servers.openai_peer import OpenAIPeer
 from tests.servers.scripted import Reply, ScriptedServer, json_reply
 
-CLASSES = (OpenAICompatibleIntegration, TokenCountingIntegration, ResidingIntegration)
 CHAT = b'{"model":"alias","messages":[{"role":"user","content":"hi"}],"tools":[],"temperature":0.5}'
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "hi"}], "tools": []}
 WHOLE = {**ASKED, "temperature": 0.5}
@@ -105,17 +98,6 @@ async def test_each_server_is_asked_in_its_way(talk: Talk) -> None:
 
 def test_every_server_that_counts_has_its_talk() -> None:
     assert {talk.kind for talk in TALKS} == {kind for kind, row in CATALOGUE.items() if row.counting}
-
-
-@pytest.mark.parametrize("kind", CATALOGUE)
-def test_only_who_can_count_is_asked(kind: str) -> None:
-    """`isinstance` is what callers go by, so the class says it."""
-    settings = {"base_url": "http://127.0.0.1:1", "api_key": "k"}
-    name = BUILTIN[kind].partition(":")[2]
-    built = {each.__name__: each for each in CLASSES}[name](
-        IntegrationConfig(name="up", kind=kind, settings=settings)
-    )
-    assert isinstance(built, TokenCounter) is bool(CATALOGUE[kind].counting)
 
 
 @pytest.mark.parametrize(

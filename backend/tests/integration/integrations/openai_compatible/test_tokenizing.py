@@ -1,6 +1,7 @@
 """Texts into tokens and back, asked of each server in its own way; real figures from llama.cpp."""
 
 from contextlib import aclosing
+from importlib import import_module
 from typing import Any
 
 import msgspec
@@ -9,11 +10,10 @@ import pytest
 from app.core.http import create_transport
 from app.domain.chat import ImagePart, Message
 from app.domain.errors import ModelNotFound, PlatformError, ProviderProtocolError, UnsupportedFeature
+from app.domain.ports import ModelLoader, NearTokenCounter
 from app.domain.tokens import Tokenizer, Tokens
 from app.integrations.builtin import BUILTIN
 from app.integrations.model_platforms.openai_compatible.catalogue import CATALOGUE
-from app.integrations.model_platforms.openai_compatible.integration import TokenCountingIntegration
-from app.integrations.model_platforms.openai_compatible.residing import ResidingIntegration
 from app.integrations.model_platforms.openai_compatible.tokenizing import ServerTokenizer
 from tests.integration.integrations.openai_compatible.provider import as_json, config, hello, passed_on, translated
 from tests.servers.openai_peer import OpenAIPeer
@@ -37,6 +37,12 @@ TALKS: dict[str, tuple[str, dict[str, Any], list[tuple[str, Any]], Tokens]] = {
         {"/tokenize": VLLM},
         [("/tokenize", {"model": "m", "messages": MESSAGES, "return_token_strs": True})],
         Tokens(ids=[1, 2], pieces=["a", "b"]),
+    ),
+    "sglang text": (
+        "sglang",
+        {"/tokenize": {"count": 2, "max_model_len": 4096, "tokens": [1, 2]}},
+        [("/tokenize", {"model": "m", "prompt": "a b", "add_special_tokens": False})],
+        Tokens(ids=[1, 2]),
     ),
     "llamacpp text": (
         "llamacpp",
@@ -75,7 +81,7 @@ async def test_each_server_is_asked_in_its_way(talk: str) -> None:
     assert [(each.path, as_json(each.body)) for each in server.received] == asked
 
 
-@pytest.mark.parametrize(("kind", "field"), [("vllm", "prompt"), ("llamacpp", "content")])
+@pytest.mark.parametrize(("kind", "field"), [("vllm", "prompt"), ("llamacpp", "content"), ("sglang", "text")])
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
@@ -94,7 +100,8 @@ async def test_back(kind: str, field: str, reply: Reply | None, error: type[Plat
         asking = tokenizer(transport, kind)
         if error is None:
             assert await asking.detokenize("m", [1, 2]) == "a b"
-            assert as_json(server.received[0].body) == {"model": "m", "tokens": [1, 2]}
+            more = {"skip_special_tokens": False} if kind == "sglang" else {}
+            assert as_json(server.received[0].body) == {"model": "m", "tokens": [1, 2], **more}
         else:
             with pytest.raises(error):
                 await asking.detokenize("m", [1, 2])
@@ -123,6 +130,16 @@ async def test_a_picture_is_not_the_mark_of_it() -> None:
     assert server.received == []
 
 
+async def test_who_takes_no_chat_is_not_asked() -> None:
+    async with (
+        ScriptedServer() as server,
+        aclosing(create_transport(name="up", base_url=server.url)) as transport,
+    ):
+        with pytest.raises(UnsupportedFeature, match="of no chat"):
+            await tokenizer(transport, "sglang").tokenize_chat(passed_on(CHAT), pieces=False)
+    assert server.received == []
+
+
 async def test_a_real_server(openai_peer: OpenAIPeer) -> None:
     headers = {"authorization": f"Bearer {openai_peer.api_key}"}
     async with aclosing(create_transport(name="up", base_url=openai_peer.url, headers=headers)) as transport:
@@ -140,7 +157,9 @@ async def test_a_real_server(openai_peer: OpenAIPeer) -> None:
 @pytest.mark.parametrize("kind", CATALOGUE)
 def test_only_who_can_is_asked(kind: str) -> None:
     """`isinstance` is what callers go by, so the class says it."""
-    able = BUILTIN[kind].endswith(":ResidingIntegration")
-    assert able is (CATALOGUE[kind].tokenizing is not None)
-    built = (ResidingIntegration if able else TokenCountingIntegration)(config("http://127.0.0.1:1", kind))
-    assert isinstance(built, Tokenizer) is able
+    module, _, name = BUILTIN[kind].partition(":")
+    built = getattr(import_module(module), name)(config("http://127.0.0.1:1", kind))
+    row = CATALOGUE[kind]
+    assert isinstance(built, Tokenizer) is (row.tokenizing is not None)
+    assert isinstance(built, NearTokenCounter) is bool(row.counting)
+    assert isinstance(built, ModelLoader) is (row.residence is not None)
