@@ -20,7 +20,8 @@ class _Text(logging.Formatter):
         self._stamp = Stamp()
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{self._stamp.local(record.created)} {record.levelname:<7} {record.name}: {record.getMessage()}"
+        name = " ".join(filter(None, (record.name, getattr(record, "request_id", ""))))
+        line = f"{self._stamp.local(record.created)} {record.levelname:<7} {name}: {record.getMessage()}"
         lines = [printable(line), *(f"  | {printable(each)}" for each in _exception(self, record).splitlines())]
         return redact("\n".join(lines))
 
@@ -37,6 +38,8 @@ class _Json(logging.Formatter):
             "logger": record.name,
             "message": redact(record.getMessage()),
         }
+        if id := getattr(record, "request_id", None):
+            line["request_id"] = id
         if text := _exception(self, record):
             line["exception"] = redact(text)
         return json_line(line)

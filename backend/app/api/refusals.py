@@ -1,13 +1,26 @@
-"""How many callers were turned away for their key, and one line in the log where a flood would be a line each."""
+"""What is told of requests that were turned away before there was a call: it has no record to tell of it.
+
+How many came without a good key, in one line where a flood would be a line each; and a line for whatever else was
+wrong, so that what a caller was told is found under his request's id.
+"""
 
 import logging
 from collections import Counter
 
 from app.core.clock import Clock, SystemClock
+from app.domain.errors import PlatformError, Unauthenticated
 
 QUIET_SECONDS = 60.0
+_MOST_CHARACTERS = 500
 
 logger = logging.getLogger(__name__)
+_requests = logging.getLogger("request")
+
+
+def tell_refused(id: str, route: str, error: PlatformError) -> None:
+    if not isinstance(error, Unauthenticated):
+        words = (route, error.kind, error.message[:_MOST_CHARACTERS])
+        _requests.info("%s refused, %s: %s", *words, extra={"request_id": id})
 
 
 class Refusals:

@@ -1,6 +1,8 @@
 """What a caller may do wrong, and the status and error body that tells how to mend it."""
 
 import json
+import logging
+from typing import Any
 
 import pytest
 
@@ -41,8 +43,15 @@ BAD = {
 }  # fmt: skip
 
 
+def of_requests(caplog: pytest.LogCaptureFixture) -> list[Any]:
+    return [record for record in caplog.records if record.name == "request"]
+
+
 @pytest.mark.parametrize(("body", "status", "param"), BAD.values(), ids=BAD.keys())
-async def test_a_bad_request_is_told_what_to_change(body: bytes, status: int, param: str | None) -> None:
+async def test_a_bad_request_is_told_what_to_change(
+    body: bytes, status: int, param: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     async with gateway() as platform:
         reply = await post(platform.port, CHAT_PATH, body)
         error = reply.json()["error"]
@@ -50,7 +59,10 @@ async def test_a_bad_request_is_told_what_to_change(body: bytes, status: int, pa
         assert set(error) == {"message", "type", "param", "code"}
         assert len(error["message"]) > 10
         assert "Traceback" not in error["message"]
-        assert reply.headers["x-request-id"]
+        told = [f"{record.request_id} {record.getMessage()}" for record in of_requests(caplog)]
+        told += [record.id for record in platform.records]  # those that were calls
+        [line] = [each for each in told if each.startswith(reply.headers["x-request-id"])]
+        assert line == reply.headers["x-request-id"] or line.endswith(error["message"])
         assert platform.provider.exchanges == []
 
 

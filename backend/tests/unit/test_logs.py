@@ -62,6 +62,16 @@ def test_who_reads_it(format: Format, terminal: bool, is_json: bool, monkeypatch
         assert line.endswith("WARNING app.x: hello you")
 
 
+@pytest.mark.parametrize("format", ["text", "json"])
+def test_a_line_of_a_request_has_its_id(format: Format, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = written(monkeypatch, format)
+    logging.getLogger("request").info("refused", extra={"request_id": "req-7"})
+    (line,) = stream.getvalue().splitlines()
+    assert (
+        json.loads(line)["request_id"] == "req-7" if format == "json" else line.endswith("request req-7: refused")
+    )
+
+
 @pytest.mark.parametrize(("level", "count"), [("debug", 2), ("info", 1), ("warning", 0)])
 def test_the_level(level: str, count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = written(monkeypatch, "json", level=level)

@@ -36,6 +36,7 @@ from app.api.lane import Lane, take_lane
 from app.api.leaving import UntilDisconnect
 from app.api.limit_headers import openai_headers
 from app.api.policy import ApiPolicy
+from app.api.refusals import tell_refused
 from app.api.rest.sse import COMMENT, EventStreamResponse
 from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError, RateLimited
 from app.domain.events import EventStream, Opaque
@@ -130,6 +131,8 @@ class InferenceEndpoint:
         except (ClientGone, Cancelled):
             logger.debug("call %s: the client left", answer.id)
         except PlatformError as error:
+            if call is None:
+                tell_refused(answer.id, self._route, error)
             await answer.fail(error)
         except asyncio.CancelledError:
             # The server stops and waits no longer, so this ends the request's task.
