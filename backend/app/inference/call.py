@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 import msgspec
 
@@ -92,6 +92,8 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
     event loop's clock; None when it did not say. `queued` is told how many are ahead when the call has to wait for
     a place. `cache_control`: the caller wants no kept answer ("no-cache"), nor its own to be kept ("no-store").
 
+    Whoever makes one lets it go in the end: `with call:`, or let_go().
+
     `at_end` is called once when the call is over, with what ended it (None for a whole answer) and the usage.
     `prompt`: its length, where it might not fit. `meant`: what the model's name was found to be, with the `policy`
     that it has. `charged`: the limits that it counted against, `standings`: what is left of them. `cache_status`
@@ -166,9 +168,16 @@ class Call(msgspec.Struct, kw_only=True, eq=False):
         """Seconds in line for a place, all attempts together."""
         return sum(attempt.waited for attempt in self.attempts)
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Whoever made it needs it no more."""
+        self.let_go()
+
     def let_go(self) -> None:
-        """For whoever made it and needs it no more: its attempts know it, too, and of such circles the garbage
-        collector would have to find thousands a second.
+        """Its attempts know it, too, and of such circles the garbage collector would have to find thousands a
+        second.
         """
         self.attempts.clear()
         self.queued = None

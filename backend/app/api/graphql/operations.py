@@ -150,10 +150,10 @@ async def _generate_text(
     options: GenerationOptions | None = None,
 ) -> GeneratedText:
     wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
-    call = make_call(info.context, wanted, stream=False)
-    async with aclosing(await info.context.api.router.open(call)) as stream:
-        result = await collect(stream)
-    return generated(result, call)
+    with make_call(info.context, wanted, stream=False) as call:
+        async with aclosing(await info.context.api.router.open(call)) as stream:
+            result = await collect(stream)
+        return generated(result, call)
 
 
 async def _load_model(info: Asking, id: strawberry.ID) -> ModelStatusUpdate:

@@ -30,14 +30,14 @@ async def _generate(
     options: GenerationOptions | None = None,
 ) -> AsyncGenerator[GenerationEvent, None]:
     wanted = Generation(model=model, prompt=prompt, system=system, messages=messages, options=options)
-    call = make_call(info.context, wanted, stream=True)
-    encoder = Encoder(call)
-    async with aclosing(await info.context.api.router.open(call)) as stream:
-        async for event in stream:
-            told = encoder.encode(event)
-            if told is not None:
-                yield told
-    yield encoder.done()
+    with make_call(info.context, wanted, stream=True) as call:
+        encoder = Encoder(call)
+        async with aclosing(await info.context.api.router.open(call)) as stream:
+            async for event in stream:
+                told = encoder.encode(event)
+                if told is not None:
+                    yield told
+        yield encoder.done()
 
 
 async def _model_status_updates(info: Asking) -> AsyncGenerator[ModelStatusUpdate, None]:

@@ -29,35 +29,32 @@ class Inference(inference_pb2_grpc.InferenceServicer):
         self._front_end = front_end
 
     async def Chat(self, request: pb.ChatRequest, rpc: Rpc) -> None:  # noqa: N802 - the name in the .proto
-        call = self._call("chat", self._decode_chat(request, stream=True), rpc, stream=True)
-        stream = await self._context.router.open(call)
-        async with aclosing(stream):
-            await rpc.send_initial_metadata(_headers(call))
-            rpc.set_trailing_metadata(metadata(call.standings))
-            async for event in stream:
-                if isinstance(event, Opaque | EmbeddingResult):
-                    raise _strange(call)
-                await rpc.write(encode_event(event))
+        with self._call("chat", self._decode_chat(request, stream=True), rpc, stream=True) as call:
+            async with aclosing(await self._context.router.open(call)) as stream:
+                await rpc.send_initial_metadata(_headers(call))
+                rpc.set_trailing_metadata(metadata(call.standings))
+                async for event in stream:
+                    if isinstance(event, Opaque | EmbeddingResult):
+                        raise _strange(call)
+                    await rpc.write(encode_event(event))
 
     async def ChatUnary(self, request: pb.ChatRequest, rpc: Rpc) -> pb.ChatReply:  # noqa: N802
-        call = self._call("chat", self._decode_chat(request, stream=False), rpc)
-        stream = await self._context.router.open(call)
-        async with aclosing(stream):
-            result = await collect(stream)
-        await rpc.send_initial_metadata(_headers(call))
-        rpc.set_trailing_metadata(metadata(call.standings))
-        return encode_reply(result)
+        with self._call("chat", self._decode_chat(request, stream=False), rpc) as call:
+            async with aclosing(await self._context.router.open(call)) as stream:
+                result = await collect(stream)
+            await rpc.send_initial_metadata(_headers(call))
+            rpc.set_trailing_metadata(metadata(call.standings))
+            return encode_reply(result)
 
     async def Embed(self, request: pb.EmbedRequest, rpc: Rpc) -> pb.EmbedReply:  # noqa: N802
-        call = self._call("embeddings", decode_embedding(request), rpc)
-        stream = await self._context.router.open(call)
-        async with aclosing(stream):
-            results = [event async for event in stream]
-        if len(results) != 1 or not isinstance(results[0], EmbeddingResult):
-            raise _strange(call)
-        await rpc.send_initial_metadata(_headers(call))
-        rpc.set_trailing_metadata(metadata(call.standings))
-        return encode_embeddings(results[0])
+        with self._call("embeddings", decode_embedding(request), rpc) as call:
+            async with aclosing(await self._context.router.open(call)) as stream:
+                results = [event async for event in stream]
+            if len(results) != 1 or not isinstance(results[0], EmbeddingResult):
+                raise _strange(call)
+            await rpc.send_initial_metadata(_headers(call))
+            rpc.set_trailing_metadata(metadata(call.standings))
+            return encode_embeddings(results[0])
 
     def _decode_chat(self, request: pb.ChatRequest, *, stream: bool) -> ChatRequest:
         return decode_chat(request, stream=stream, depth=self._context.policy().json_depth)

@@ -148,6 +148,7 @@ class ChatSession:
         finally:
             if running.turn is not None:
                 running.turn.leave()
+            running.call.let_go()
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
