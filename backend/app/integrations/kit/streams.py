@@ -1,4 +1,4 @@
-"""Event streams: one that owns what it reads from, and one that is there already."""
+"""An event stream that owns what it reads from. One that is all there already: app.domain.whole."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine
 from typing import Any, Protocol
@@ -32,9 +32,3 @@ class OwningStream:
             await self._events.aclose()
         finally:
             await self._source.aclose()
-
-
-async def ready(*events: StreamEvent) -> AsyncGenerator[StreamEvent, None]:
-    """An answer that is there already. It holds nothing open."""
-    for event in events:
-        yield event

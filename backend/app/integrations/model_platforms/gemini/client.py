@@ -1,7 +1,7 @@
 """What a model is asked for: an answer, vectors, the number of a request's tokens."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from functools import partial
 from uuid import uuid4
@@ -10,10 +10,11 @@ from app.core.http import InboundResponse, OutboundRequest
 from app.core.http.upstream import Headers
 from app.domain.chat import ChatRequest
 from app.domain.embeddings import EmbeddingRequest
-from app.domain.events import EventStream, StreamEvent
+from app.domain.events import EventStream
 from app.domain.exchange import Exchange
+from app.domain.whole import Whole
 from app.integrations.kit.answers import decoded
-from app.integrations.kit.streams import OwningStream, ready
+from app.integrations.kit.streams import OwningStream
 from app.integrations.kit.upstream import Upstream
 from app.integrations.model_platforms.gemini import errors, names
 from app.integrations.model_platforms.gemini.request import encode_chat, encode_count, encode_embeddings
@@ -53,7 +54,9 @@ class GeminiClient:
         )
         if exchange.stream:
             return OwningStream(decoded(response.chunks(), StreamDecoder(answer)), response)
-        return OwningStream(_whole(response, answer), response)
+        async with aclosing(response):
+            body = await response.read()
+        return Whole([*answer.add(body), *answer.end()])
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
         """More texts than Gemini takes at once are asked for one lot after the other."""
@@ -62,7 +65,7 @@ class GeminiClient:
         for body, expected in encode_embeddings(exchange.request, resource, exchange.dropped):
             answer = await self._read(resource, "batchEmbedContents", body, exchange.trace)
             answers.append(decode_embeddings(answer, provider=self._provider, expected=expected))
-        return ready(join_embeddings(answers, names.bare(resource)))
+        return Whole([join_embeddings(answers, names.bare(resource))])
 
     async def count_tokens(self, exchange: Exchange[ChatRequest]) -> int:
         resource = names.resource(exchange.model, self._provider)
@@ -80,9 +83,3 @@ class GeminiClient:
     async def _read(self, resource: str, method: str, body: bytes, trace: Headers = ()) -> bytes:
         async with aclosing(await self._open(resource, method, body, trace)) as response:
             return await response.read()
-
-
-async def _whole(response: InboundResponse, answer: AnswerDecoder) -> AsyncGenerator[StreamEvent, None]:
-    body = await response.read()
-    for event in (*answer.add(body), *answer.end()):
-        yield event

@@ -17,10 +17,10 @@ from app.domain.embeddings import EmbeddingRequest
 from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.models import FoundModel, PullProgress
+from app.domain.whole import Whole
 from app.integrations.kit.openai_compatible import OpenAICompatibleClient
 from app.integrations.kit.openai_platform import OpenAIPlatform
 from app.integrations.kit.probe import Models, check
-from app.integrations.kit.streams import ready
 from app.integrations.model_platforms.huggingface import embeddings
 from app.integrations.model_platforms.huggingface.discovery import embedding_model, read_models
 from app.integrations.model_platforms.huggingface.filters import read_filters
@@ -86,7 +86,7 @@ class HuggingFaceHubIntegration(OpenAIPlatform):
         return upstream.told_in(report)
 
     async def embed(self, exchange: Exchange[EmbeddingRequest]) -> EventStream:
-        return ready(await embeddings.embed(self._connected(), exchange))
+        return Whole([await embeddings.embed(self._connected(), exchange)])
 
     async def search_models(
         self, query: str, limit: int = 20, filters: Mapping[str, str] | None = None

@@ -11,7 +11,7 @@ from app.domain.errors import PlatformError, UpstreamUnavailable
 from app.domain.events import EventStream, Opaque, UsageReported
 from app.domain.exchange import Exchange
 from app.domain.usage import Usage
-from app.integrations.kit.streams import ready
+from app.domain.whole import Whole
 from app.integrations.model_platforms.local_models import failures
 from app.integrations.model_platforms.local_models.answers import Answer, Decode, PassOn, Telling
 from app.integrations.model_platforms.local_models.engine import Engine, EngineClosed, Reading
@@ -132,9 +132,9 @@ def vectors(exchange: Exchange[EmbeddingRequest], body: bytes, source: Source) -
             envelope.error, provider=source.provider, model=source.model, window=source.window
         )
     if exchange.body_as(openai_embeddings.FORMAT) is None:
-        return ready(openai_embeddings.decode_response(body, source.provider))
+        return Whole([openai_embeddings.decode_response(body, source.provider)])
     usage = Usage(input_tokens=envelope.usage.prompt_tokens)
-    return ready(Opaque(openai_embeddings.FORMAT, body, whole=True), UsageReported(usage=usage))
+    return Whole([Opaque(openai_embeddings.FORMAT, body, whole=True), UsageReported(usage=usage)])
 
 
 def left(source: Source) -> PlatformError:

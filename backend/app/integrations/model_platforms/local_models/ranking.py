@@ -9,7 +9,7 @@ from app.domain.events import EventStream, Opaque, UsageReported
 from app.domain.exchange import Exchange
 from app.domain.rerank import RerankRequest
 from app.domain.usage import Usage
-from app.integrations.kit.streams import ready
+from app.domain.whole import Whole
 from app.integrations.model_platforms.local_models import failures
 from app.integrations.model_platforms.local_models.inference import Source
 from app.integrations.model_platforms.local_models.registry import LocalModel
@@ -58,10 +58,8 @@ def ranks(exchange: Exchange[RerankRequest], body: bytes, source: Source) -> Eve
         "usage": {"prompt_tokens": tokens, "total_tokens": tokens},
         "results": [_result(result, request) for result in answer.results],
     }
-    return ready(
-        Opaque(rerank.FORMAT, msgspec.json.encode(told), whole=True),
-        UsageReported(usage=Usage(input_tokens=tokens)),
-    )
+    handed_on = Opaque(rerank.FORMAT, msgspec.json.encode(told), whole=True)
+    return Whole([handed_on, UsageReported(usage=Usage(input_tokens=tokens))])
 
 
 def _result(result: _Result, request: RerankRequest) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from app.domain.events import EventStream
 from app.domain.exchange import Exchange
 from app.domain.streams import collect
 from app.domain.usage import Usage
-from app.integrations.kit.streams import ready
+from app.domain.whole import Whole
 from app.integrations.model_platforms.ollama.client import OllamaClient
 from app.integrations.model_platforms.ollama.library import ModelLibrary
 from app.integrations.model_platforms.ollama.request import (
@@ -92,11 +92,8 @@ class Inference:
             first_byte_timeout=self._settings.load_timeout,
             trace=exchange.trace,
         )
-        return ready(
-            decode_embeddings(
-                body, provider=self._provider, model=terms.model, expected=len(exchange.request.inputs)
-            )
-        )
+        expected = len(exchange.request.inputs)
+        return Whole([decode_embeddings(body, provider=self._provider, model=terms.model, expected=expected)])
 
     async def generate(self, model: str, prompt: str, *, system: str | None, sampling: Sampling) -> Generation:
         terms = await self.terms(model)

@@ -58,9 +58,8 @@ async def test_refusals(start: Start, fake: GeminiFake, exchange: Any, kind: typ
 async def test_a_blocked_prompt(gemini: GeminiIntegration, fake: GeminiFake) -> None:
     fake.blocked = "PROHIBITED_CONTENT"
     for stream in (True, False):
-        answer = await gemini.chat(chat(stream=stream))
         with pytest.raises(ContentRefused, match="PROHIBITED_CONTENT"):
-            await read(answer)
+            await read(await gemini.chat(chat(stream=stream)))
 
 
 async def test_a_call_that_can_t_be_read_is_a_failure_before_anything_is_heard(
