@@ -57,6 +57,7 @@ from app.integrations.builtin import BUILTIN
 from app.limiting import admission, configured
 from app.model_names import NameWatch
 from app.observing import Observed, show
+from app.readiness import StorageStart
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, check_exposure
@@ -114,7 +115,7 @@ class Platform:
             router=self.router,
             manager=self.manager,
             policy=lambda: self.policy,
-            ready=lambda: self._started and not self._draining,
+            ready=lambda: self._started and not self._draining and self._storage.over(),
             reload=self._reload_for_callers,
             explain=self._explainer,
             tally=tally,
@@ -158,6 +159,7 @@ class Platform:
         self.manager.events.subscribe(ModelsChanged, lambda _: self.router.catalog.rebuild())
         set_integration_manager(self.manager)
         await self._siblings.listen()
+        self._storage = StorageStart(self.manager)
         await self.manager.start(grace=self.settings.server.start_seconds)
         await self.accounts.start()
         self.admission.start()
