@@ -1,6 +1,6 @@
 """One request as a provider is handed it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Generic, TypeVar
 
 import msgspec
@@ -11,16 +11,29 @@ HOPS_HEADER = "x-llm-hops"
 """Tells a platform behind this one how many a request has passed, so that no request goes in circles for ever."""
 
 
-class Encoded(msgspec.Struct, frozen=True):
-    """A request in the bytes it came in. `splice(body, model)` returns them with the model's name exchanged.
+Places = Mapping[str, tuple[int, int]]
+"""Each member of a JSON object, and where its value begins and ends in the object's bytes."""
 
-    `headers` belong to the format, such as its version; a provider that speaks it sends them on.
+Splice = Callable[[bytes, str, Places | None], bytes]
+
+
+class Encoded(msgspec.Struct, frozen=True):
+    """A request in the bytes it came in. `splice(body, model, places)` returns them with the model's name
+    exchanged.
+
+    `headers` belong to the format, such as its version; a provider that speaks it sends them on. `places`: of the
+    members of `body`, if it was looked through for them; of a long one, nobody should have to do that again.
     """
 
     format: str
     body: bytes
-    splice: Callable[[bytes, str], bytes]
+    splice: Splice
     headers: tuple[tuple[str, str], ...] = ()
+    places: Places | None = None
+
+    def holding(self, body: bytes) -> "Encoded":
+        """The same with another body."""
+        return msgspec.structs.replace(self, body=body, places=None)
 
 
 class Exchange(Generic[R]):
@@ -66,6 +79,7 @@ class Exchange(Generic[R]):
 
     def body_as(self, format: str) -> bytes | None:
         """The caller's own bytes with `model` in place, if they are in `format`; else None."""
-        if self.encoded is None or self.encoded.format != format:
+        encoded = self.encoded
+        if encoded is None or encoded.format != format:
             return None
-        return self.encoded.splice(self.encoded.body, self.model)
+        return encoded.splice(encoded.body, self.model, encoded.places)

@@ -5,6 +5,7 @@ from typing import Annotated, Generic, TypeVar
 import msgspec
 
 from app.domain.errors import InvalidRequest
+from app.domain.exchange import Places
 from app.wire.json_text import decode_request
 from app.wire.top_level import refuse_ambiguous
 
@@ -34,8 +35,12 @@ class Peek(Generic[H]):
 
     def __call__(self, body: bytes) -> H:
         """Raises InvalidRequest, with the dotted path of the field at fault in `param`."""
+        return self.look(body)[0]
+
+    def look(self, body: bytes) -> tuple[H, Places | None]:
+        """The places come with it where `body` had to be looked through for them."""
         head = decode_request(self._decoder, body)
-        refuse_ambiguous(body, self._names)
+        places = refuse_ambiguous(body, self._names)
         if not head.model.isprintable():
             raise InvalidRequest("'model' holds characters that no name has.", param="model", code="invalid_value")
-        return head
+        return head, places

@@ -4,18 +4,20 @@ import re
 
 import msgspec
 
+from app.domain.exchange import Places
 from app.wire.top_level import disguised, locate
 
 _MODEL = re.compile(rb'"model"\s*:\s*("[^"\\]*+(?:\\.[^"\\]*+)*+")', re.DOTALL)
 _LARGE = 16 * 1024
 
 
-def splice(body: bytes, model: str) -> bytes:
+def splice(body: bytes, model: str, places: Places | None = None) -> bytes:
     """`body`, a JSON object with a string `model` at its top level, with that name exchanged for `model`.
 
-    `body` has been through a format's `peek`. `body` itself comes back when the name is the same.
+    `body` has been through a format's `peek`, which may have found the `places`. `body` itself comes back when the
+    name is the same.
     """
-    start, end = _span(body)
+    start, end = _span(body) if places is None else places["model"]
     name = msgspec.json.encode(model)
     if body[start:end] == name:
         return body

@@ -52,19 +52,22 @@ def _twice(name: str) -> InvalidRequest:
     return InvalidRequest(f"The field '{name}' is given more than once.", code="duplicate_field", param=name)
 
 
-def refuse_ambiguous(body: bytes, names: tuple[bytes, ...]) -> None:
+def refuse_ambiguous(body: bytes, names: tuple[bytes, ...]) -> dict[str, tuple[int, int]] | None:
     """Raises InvalidRequest when a key of `names` (each in its quotes) stands twice or in disguise.
 
-    Looks closely, and then minds every repeated key, only where a count of the names gives reason to.
+    Looks closely, and then minds every repeated key, only where a count of the names gives reason to, or where the
+    body is so long that counting takes as long. Then it returns what `locate` found.
     """
     if len(body) < _LARGE and not _suspicious(body, names):
-        return
+        return None
     folded = {name[1:-1].decode() for name in names}
-    for key in locate(body):
+    places = locate(body)
+    for key in places:
         if key not in folded and key.casefold() in folded:
             right = key.casefold()
             message = f"The field '{key[:40]}' has to be written '{right}'."
             raise InvalidRequest(message, code="unknown_field", param=right)
+    return places
 
 
 def _suspicious(body: bytes, names: tuple[bytes, ...]) -> bool:

@@ -7,7 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from app.domain.exchange import Encoded
+from app.wire.openai_chat.request import peek
 from app.wire.splice import splice
+from app.wire.top_level import locate
 from tests.wire.cases import cases
 
 _LONG = "x" * 20_000
@@ -30,6 +33,17 @@ def test_the_same_name_costs_no_copy() -> None:
 @pytest.mark.parametrize("name", ['a"b\\', "é€\U0001f600", "a\nb", "publishers/x/models/y"])
 def test_a_name_is_escaped(name: str) -> None:
     assert json.loads(splice(b'{"n":1,"model":"a"}', name)) == {"n": 1, "model": name}
+
+
+@pytest.mark.parametrize("content", ["hi", _LONG])
+def test_what_a_peek_finds_on_its_way_is_found_once(content: str) -> None:
+    members = {"messages": [{"role": "user", "content": content}], "model": "m"}
+    body = json.dumps(members).encode()
+    _, places = peek.look(body)
+    assert places == (locate(body) if content == _LONG else None)
+    assert Encoded("openai_chat", body, splice, places=places).holding(b"{}").places is None
+    # The caller's bytes are not looked through again: with other places, another text is exchanged.
+    assert splice(b'{"model":"m"}', "NEW", {"model": (0, 0)}) == b'"NEW"{"model":"m"}'
 
 
 keys = st.sampled_from(["model", "messages", "Model", '"model":', "a", "mode\u0142"]) | st.text(max_size=3)
@@ -55,5 +69,6 @@ def test_every_other_member_stays(before: dict[str, Any], after: dict[str, Any],
     members["model"] = "old"
     body = json.dumps(members, ensure_ascii=not raw, indent=1 if raw else None).encode()
     spliced = splice(body, "n\u00e9w")
+    assert splice(body, "n\u00e9w", locate(body)) == spliced
     assert json.loads(spliced) == {**members, "model": "n\u00e9w"}
     assert splice(spliced, "old") == body.replace("n\u00e9w".encode(), b"old")

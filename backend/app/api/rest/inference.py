@@ -40,7 +40,7 @@ from app.api.refusals import tell_refused
 from app.api.rest.sse import COMMENT, EventStreamResponse
 from app.domain.errors import Cancelled, InternalError, Overloaded, PlatformError, RateLimited
 from app.domain.events import EventStream, Opaque
-from app.domain.exchange import Encoded
+from app.domain.exchange import Encoded, Places, Splice
 from app.domain.limits import Standing
 from app.domain.whole import Whole
 from app.inference.call import Call, Operation
@@ -75,8 +75,8 @@ class StreamEncoder(Protocol):
 class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     """One endpoint's wire format, as functions of app.wire.
 
-    `peek` validates what the platform needs and is all that a same-format request costs; `fold` turns a stream of
-    domain events into the body of an answer that does not stream; `error` gives status and body.
+    `look`, a format's peek, validates what the platform needs and is all that a same-format request costs; `fold`
+    turns a stream of domain events into the body of an answer that does not stream; `error` gives status and body.
     `silence` is the frame that fills one. `id_header` repeats the request's id, and `with_id` puts it into an
     error of this format. `kept_headers` of the request belong to the format, and go to who speaks it.
     `limit_headers` tells how the caller stands with its limits.
@@ -85,9 +85,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     operation: Operation
     format: str
-    peek: Callable[[bytes], Head]
+    look: Callable[[bytes], tuple[Head, Places | None]]
     decode: Callable[[bytes], object]
-    splice: Callable[[bytes, str], bytes]
+    splice: Splice
     fold: Callable[[Any, EventStream], Awaitable[bytes]]
     encoder: Callable[[Any], StreamEncoder]
     error: Callable[[PlatformError], tuple[int, bytes]]
@@ -156,14 +156,14 @@ class InferenceEndpoint:
         body = await read_body(headers, receive, answer.policy.body_bytes)
         check_depth(body, answer.policy.json_depth)
         dialect = self._dialect
-        head = dialect.peek(body)
+        head, places = dialect.look(body)
         session = headers.get(b"x-session-id")
         call = Call(
             id=answer.id,
             operation=dialect.operation,
             model=head.model,
             decode=partial(dialect.decode, body),
-            encoded=Encoded(dialect.format, body, dialect.splice, kept(headers, dialect.kept_headers)),
+            encoded=Encoded(dialect.format, body, dialect.splice, kept(headers, dialect.kept_headers), places),
             stream=head.stream,
             principal=principal,
             front_end=dialect.name,

@@ -45,7 +45,7 @@ def request_of(call: Call) -> object:
         return _encode(call.request)
     body = encoded.body
     try:
-        members = locate(body)
+        members = encoded.places or locate(body)
     except InvalidRequest:
         return None
     fields = [(name, body[begin:end]) for name, (begin, end) in sorted(members.items())]

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 import msgspec
 
 from app.domain.errors import InvalidRequest
+from app.domain.exchange import Places
 from app.wire.head import Head, Peek
 
 Given = msgspec.Raw | msgspec.UnsetType
@@ -59,7 +60,17 @@ class ResponsesHead(_Fields, gc=False, kw_only=True):
     input: str | list[Item] | None = None
 
 
-_peek = Peek(
+class _Peek(Peek[ResponsesHead]):
+    def look(self, body: bytes) -> tuple[ResponsesHead, Places | None]:
+        head, places = super().look(body)
+        if not head.input and head.previous_response_id is None:
+            raise InvalidRequest(
+                "'input' has to be a text or an array of items.", code="missing_field", param="input"
+            )
+        return head, places
+
+
+peek = _Peek(
     ResponsesHead,
     b'"model"',
     b'"stream"',
@@ -69,11 +80,3 @@ _peek = Peek(
     b'"previous_response_id"',
     b'"max_output_tokens"',
 )
-
-
-def peek(body: bytes) -> ResponsesHead:
-    """Raises InvalidRequest, with the dotted path of the field at fault in `param`."""
-    head = _peek(body)
-    if not head.input and head.previous_response_id is None:
-        raise InvalidRequest("'input' has to be a text or an array of items.", code="missing_field", param="input")
-    return head

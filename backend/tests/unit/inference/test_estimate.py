@@ -17,6 +17,7 @@ from app.domain.usage import Usage
 from app.inference.call import Call, Operation
 from app.inference.estimate import MOST, estimate, settled
 from app.wire.openai_chat import request as wire
+from app.wire.top_level import locate
 
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 SAID = (Message(role="user", content=(TextPart(text="x" * 400),)),)
@@ -67,6 +68,10 @@ def asked(request: object) -> Call:
 )
 def test_what_an_answer_may_take(call: Call, output: int) -> None:
     assert estimate(call, 1000).output_tokens == output
+    if call.encoded is not None:  # the same where a peek told where the fields stand
+        found = msgspec.structs.replace(call.encoded, places=locate(call.encoded.body))
+        same = Call(id="1", operation=call.operation, model="m", decode=call.decode, encoded=found)
+        assert estimate(same, 1000) == estimate(call, 1000)
 
 
 @pytest.mark.parametrize(

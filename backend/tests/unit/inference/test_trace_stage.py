@@ -107,7 +107,7 @@ def call(body: bytes = b"{}", **fields: Any) -> Call:
         operation="chat",
         model="m",
         decode=lambda: ChatRequest(model="m", messages=()),
-        encoded=Encoded("openai_chat", body, lambda body, model: body),
+        encoded=Encoded("openai_chat", body, lambda body, *_: body),
         **fields,
     )
 

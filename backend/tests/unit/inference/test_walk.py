@@ -446,7 +446,7 @@ async def test_one_call_that_fails_again_and_again_is_one_failure() -> None:
 async def test_what_a_caller_had_begun_is_counted_when_it_leaves() -> None:
     provider = Slow("local")
     platform = Platform(provider)
-    encoded = Encoded("openai_chat", b"x" * 400, lambda body, model: body)
+    encoded = Encoded("openai_chat", b"x" * 400, lambda body, *_: body)
     asking = asyncio.create_task(platform.ask(call_for(stream=False, encoded=encoded)))
     await provider.asked.wait()
     asking.cancel()

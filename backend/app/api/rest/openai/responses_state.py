@@ -91,7 +91,7 @@ class ResponseState:
         """Lay the turns up to `id` before the request. One that is not known here is left to the target."""
         assert call.encoded is not None
         body = await self.expanded(call.encoded.body, id, call.principal.id, store)
-        call.encoded = msgspec.structs.replace(call.encoded, body=body)
+        call.encoded = call.encoded.holding(body)
         call.decode = partial(decode, body)
 
     async def expanded(self, body: bytes, id: str, principal: str, store: ResponseStore | None) -> bytes:

@@ -45,7 +45,7 @@ def encoded(format: str, fields: Fields, decode: Callable[[bytes], Any], *, mode
     return Exchange(
         model=model,
         decode=lambda: decode(body),
-        encoded=Encoded(format, body, lambda raw, name: raw.replace(b'"anything"', f'"{name}"'.encode(), 1)),
+        encoded=Encoded(format, body, lambda raw, name, _: raw.replace(b'"anything"', f'"{name}"'.encode(), 1)),
         stream=bool(fields.get("stream")),
     )
 
