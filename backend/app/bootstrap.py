@@ -169,6 +169,8 @@ class Platform:
         self._started = True
         self.router.catalog.watch(NameWatch(self.router.catalog, lambda: self._loaded).look)
         self.router.catalog.rebuild()  # whoever watches it hears with it that the platform is ready
+        if not self._storage.over():
+            self.background(self._storage.at_the_latest(self.router.catalog.rebuild))
 
     @property
     def configured_by(self) -> str:

@@ -2,6 +2,8 @@
 callers to it (a probe, a load balancer) had better wait: until it has looked at its database it knows no key.
 """
 
+from collections.abc import Callable
+
 from app.core.clock import Clock, SystemClock
 from app.core.integration_framework import IntegrationManager, IntegrationState, IntegrationType
 
@@ -17,6 +19,11 @@ class StorageStart:
         self._clock = clock or SystemClock()
         self._until = self._clock.monotonic() + PATIENCE_SECONDS
         self._over = False
+
+    async def at_the_latest(self, tell: Callable[[], None]) -> None:
+        """Call `tell` when patience has an end: storage that goes on hanging says nothing by itself."""
+        await self._clock.sleep(max(0.0, self._until - self._clock.monotonic()))
+        tell()
 
     def over(self) -> bool:
         """From now on for good: each storage has come up, or has failed to for the first time."""

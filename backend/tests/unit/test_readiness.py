@@ -43,9 +43,11 @@ async def test_what_hangs_is_not_waited_for_any_longer() -> None:
 
     world.initialize = {"database": never}
     async with Platform(config("database", type=IntegrationType.STORAGE), world=world) as platform:
-        start = StorageStart(platform.manager, platform.clock)
+        start, told = StorageStart(platform.manager, platform.clock), list[bool]()
         await platform.passing(platform.manager.start(grace=1.0), 1.0)
+        telling = asyncio.create_task(start.at_the_latest(lambda: told.append(start.over())))
         await platform.clock.advance(PATIENCE_SECONDS - 2.0)
-        assert not start.over()
+        assert (start.over(), told) == (False, [])
         await platform.clock.advance(1.0)
-        assert start.over()
+        assert (start.over(), told) == (True, [True])
+        await telling
