@@ -127,6 +127,8 @@ class _Choice:
             case TextDelta():
                 self._logprobs.extend(event.logprobs)
                 self._append(event)
+            case Finished():
+                self._reason, self._stop_sequence = event.reason, event.stop_sequence
             case ReasoningDelta():
                 self._append(event, event.signature)
             case RefusalDelta():
@@ -137,8 +139,6 @@ class _Choice:
                 call.kept.add(event.extensions, "part")
             case ToolCallDelta():
                 self._continue(event)
-            case Finished():
-                self._reason, self._stop_sequence = event.reason, event.stop_sequence
             case _:
                 assert_never(event)
 
@@ -184,7 +184,7 @@ def explode(result: ChatResult) -> Iterator[ChatEvent]:
         id=result.id,
         model=result.model,
         created=result.created,
-        extensions=_at(result=result.extensions),
+        extensions=_at(result=result.extensions) if result.extensions else {},
     )
     for choice in result.choices:
         yield from _explode_choice(choice)
@@ -200,7 +200,8 @@ def _explode_choice(choice: Choice) -> Iterator[ChatEvent]:
     for part in choice.message.content:
         yield from _explode_part(part, index, call)
         call += isinstance(part, ToolCall)
-    kept = _at(choice=choice.extensions, message=choice.message.extensions)
+    mine, said = choice.extensions, choice.message.extensions
+    kept = _at(choice=mine, message=said) if mine or said else {}
     if choice.finish_reason is not None:
         reason, stop_sequence = choice.finish_reason, choice.stop_sequence
         yield Finished(reason=reason, choice=index, stop_sequence=stop_sequence, extensions=kept)

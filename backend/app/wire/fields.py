@@ -52,8 +52,11 @@ class Fields:
         return value
 
     def integer(self, name: str) -> int | None:
-        value: int | None = self._take(name, _INTEGER, "an integer") if name in self.rest else None
-        return value
+        value = self.rest.get(name)
+        if type(value) is int:
+            del self.rest[name]
+            return value
+        return None if value is None else self._refuse(name, "an integer")
 
     def count(self, name: str, default: int) -> int:
         """An integer, left in place when it is the default."""

@@ -9,6 +9,7 @@ import re
 from base64 import b64decode
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -27,6 +28,7 @@ from app.domain.chat import (
 from app.wire.anthropic_messages import FORMAT
 
 _ROLES: dict[Role, Role] = {"developer": "system", "tool": "user"}
+_Turn = tuple[Role, tuple[Any, ...]]
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 # How OpenAI's encrypted reasoning begins (a Fernet token); it comes along when a conversation goes on elsewhere.
 _OPENAIS = "gAAAA"
@@ -34,23 +36,25 @@ _OPENAIS = "gAAAA"
 
 def native_turns(messages: Sequence[Message], dropped: list[str]) -> tuple[Message, ...]:
     """`dropped` is told what no place was found for."""
-    if any(message.name is not None for message in messages):
+    if any([message.name is not None for message in messages]):
         dropped.append("messages.name")
-    if any(isinstance(part, ReasoningPart) and not _is_signed(part) for each in messages for part in each.content):
+    if any([type(part) is ReasoningPart and not _is_signed(part) for each in messages for part in each.content]):
         dropped.append("messages.reasoning")
-    fitted = (
-        Message(role=_ROLES.get(message.role, message.role), content=_fit(message.content)) for message in messages
-    )
-    prompt_first = sorted((turn for turn in fitted if turn.content), key=lambda turn: turn.role != "system")
-    return tuple(_joined(role, turns) for role, turns in groupby(prompt_first, key=lambda turn: turn.role))
+    fitted = [(_ROLES.get(message.role, message.role), _fit(message.content)) for message in messages]
+    prompt_first = sorted([turn for turn in fitted if turn[1]], key=_follows_the_prompt)
+    return tuple([_joined(role, turns) for role, turns in groupby(prompt_first, key=itemgetter(0))])
 
 
-def _joined(role: Role, turns: Iterable[Message]) -> Message:
-    return Message(role=role, content=tuple(part for turn in turns for part in turn.content))
+def _follows_the_prompt(turn: _Turn) -> bool:
+    return turn[0] != "system"
+
+
+def _joined(role: Role, turns: Iterable[_Turn]) -> Message:
+    return Message(role=role, content=tuple([part for _, parts in turns for part in parts]))
 
 
 def _fit(parts: Iterable[Part]) -> tuple[Any, ...]:
-    return tuple(_fitted(part) for part in parts if _fits(part))
+    return tuple([_fitted(part) for part in parts if _fits(part)])
 
 
 def _fits(part: Part) -> bool:
@@ -60,6 +64,8 @@ def _fits(part: Part) -> bool:
 
 
 def _fitted(part: Part) -> Part:
+    if isinstance(part, TextPart):
+        return part
     if isinstance(part, ToolCall):
         return msgspec.structs.replace(part, id=_id(part.id))
     if isinstance(part, ToolResult):

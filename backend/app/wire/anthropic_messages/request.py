@@ -97,7 +97,7 @@ def encode(request: ChatRequest, *, dropped: list[str] | None = None) -> bytes:
         known["metadata"] = {"user_id": request.user}
     if request.stream:
         known["stream"] = True
-    if any(message.name is not None for message in request.messages):
+    if any([message.name is not None for message in request.messages]):
         missed.append("messages.name")
     return msgspec.json.encode(merge(known, kept))
 
@@ -109,7 +109,7 @@ def _encode_sampling(sampling: Sampling, missed: list[str]) -> dict[str, Any]:
         "top_k": sampling.top_k,
         "stop_sequences": list(sampling.stop) or None,
     }
-    missed.extend(name for name in _KNOBS if getattr(sampling, name) is not None)
+    missed.extend([name for name in _KNOBS if getattr(sampling, name) is not None])
     if sampling.logprobs:
         missed.append("logprobs")
     return {name: value for name, value in known.items() if value is not None}
