@@ -77,13 +77,13 @@ def _share(standing: Standing) -> float:
 
 def _duration(seconds: float) -> bytes:
     """As Go writes it: 850ms, 12.5s, 6m0s, 1h0m30s."""
-    return b"%dms" % round(seconds * 1000) if seconds < 1 else _whole(round(seconds, 1))
+    return b"%dms" % round(seconds * 1000) if seconds < 1 else _whole(int(seconds * 10 + 0.5))
 
 
 @lru_cache(maxsize=4096)
-def _whole(seconds: float) -> bytes:
-    hours, rest = divmod(seconds, 3600)
-    minutes, rest = divmod(rest, 60)
-    text = f"{hours:.0f}h" if hours else ""
-    text += f"{minutes:.0f}m" if hours or minutes else ""
-    return f"{text}{rest:.3g}s".encode()
+def _whole(tenths: int) -> bytes:
+    hours, rest = divmod(tenths, 36_000)
+    minutes, rest = divmod(rest, 600)
+    text = f"{hours}h" if hours else ""
+    text += f"{minutes}m" if hours or minutes else ""
+    return f"{text}{rest / 10:g}s".encode()

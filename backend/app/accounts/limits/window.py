@@ -13,7 +13,7 @@ STEPS = 60
 class SlidingWindow:
     """Counts of one rate. Times are in seconds of a clock that never goes back."""
 
-    __slots__ = ("_changes_at", "_steps", "_total", "limit", "window")
+    __slots__ = ("_changes_at", "_empty_at", "_newest", "_next_step_at", "_steps", "_total", "limit", "window")
 
     def __init__(self, limit: int, window: float) -> None:
         self.limit = limit
@@ -21,6 +21,9 @@ class SlidingWindow:
         self._total = 0
         self._changes_at = inf
         self._steps: deque[list[int]] = deque()
+        self._newest = [-1, 0]
+        self._next_step_at = -inf
+        self._empty_at = -inf
 
     def left(self, now: float) -> tuple[int, float]:
         """What remains, and in how many seconds all of it is there again."""
@@ -29,8 +32,7 @@ class SlidingWindow:
         if not self._total or not self._steps:
             return self.limit, 0.0
         remaining = self.limit - self._total
-        reset = (self._steps[-1][0] + STEPS + 1) * self.window / STEPS - now
-        return (remaining if remaining > 0 else 0), reset
+        return (remaining if remaining > 0 else 0), self._empty_at - now
 
     def fits(self, amount: int, now: float) -> bool:
         """Whether `amount` more may be counted. What is larger than the limit itself fits an empty window only,
@@ -49,27 +51,18 @@ class SlidingWindow:
         if total > self.limit and not (force or self.fits(amount, now)):
             return None
         self._total = total
-        step = int(now * STEPS // self.window)
-        steps = self._steps
-        if steps and steps[-1][0] == step:
-            steps[-1][1] += amount
-        else:
-            steps.append([step, amount])
-            self._changes_at = self._falls_out(steps[0][0])
+        if now >= self._next_step_at:
+            self._begin_step(now)
+        newest = self._newest
+        newest[1] += amount
         left = self.limit - total
-        reset = (step + STEPS + 1) * self.window / STEPS - now if total else 0.0
-        return step, (left if left > 0 else 0), reset
+        return newest[0], (left if left > 0 else 0), (self._empty_at - now if total else 0.0)
 
     def correct(self, step: int, amount: int, now: float) -> None:
         """Count `amount` more (or, below zero, less) where it was counted first, unless that has fallen out."""
         if now >= self._changes_at:
             self._expire(now)
-        steps = self._steps
-        if steps and steps[-1][0] == step:  # most calls are over soon
-            steps[-1][1] += amount
-            self._total += amount
-            return
-        for each in reversed(steps):
+        for each in reversed(self._steps):  # most calls are over soon
             if each[0] == step:
                 each[1] += amount
                 self._total += amount
@@ -97,6 +90,14 @@ class SlidingWindow:
             if over <= 0:
                 return self._falls_out(step) - now
         return 0.0
+
+    def _begin_step(self, now: float) -> None:
+        step = self._step(now)
+        self._newest = [step, 0]
+        self._steps.append(self._newest)
+        self._next_step_at = (step + 1) * self.window / STEPS
+        self._empty_at = self._falls_out(step)
+        self._changes_at = self._falls_out(self._steps[0][0])
 
     def _step(self, now: float) -> int:
         return int(now * STEPS // self.window)
