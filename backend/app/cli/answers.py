@@ -166,6 +166,7 @@ class Check(msgspec.Struct):
     latency_ms: float
     ok: bool
     message: str = ""
+    details: dict[str, Any] = {}
 
 
 class Integration(msgspec.Struct):

@@ -1,6 +1,6 @@
 """`llm-platform integrations`: the state of a running platform's integrations."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -125,4 +125,18 @@ def _fields(found: "Integration") -> list[tuple[str, object]]:
         ("needed by", ", ".join(found.dependents)),
         ("last check", _check(found.last_check)),
         ("it said", found.last_check.message if found.last_check else ""),
+        *_details(found.last_check.details if found.last_check else {}),
     ]
+
+
+def _details(details: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """A row each; one for each entry of what has entries, such as the files that can't be used."""
+    for name, value in details.items():
+        if isinstance(value, dict):
+            yield from ((name, f"{key}: {_told(each)}") for key, each in value.items())
+        else:
+            yield name, _told(value)
+
+
+def _told(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -51,6 +51,20 @@ def test_status(platform: FakePlatform, command: Command) -> None:
     assert rows["last"] == ["check"]
 
 
+def test_status_tells_the_details_of_the_last_check(platform: FakePlatform, command: Command) -> None:
+    details = {
+        "models": ["a", "b"],
+        "running": 0,
+        "unsupported": {"x.gguf": "cut short", "y.bin": "old"},
+        "no": {},
+    }
+    check = {"at": time.time(), "latency_ms": 1.0, "ok": True, "details": details}
+    platform.answer("GET /integrations/custom_models/status", status(last_check=check))
+    lines = command("integrations", "status", "custom_models").stdout.splitlines()
+    told = [" ".join(line.split()) for line in lines[-4:]]
+    assert told == ["models a, b", "running 0", "unsupported x.gguf: cut short", "unsupported y.bin: old"]
+
+
 def test_restart(platform: FakePlatform, command: Command) -> None:
     platform.answer("POST /integrations/ollama/restart", status(state="ready"))
     assert command("integrations", "restart", "ollama").stdout == "ollama is ready.\n"
