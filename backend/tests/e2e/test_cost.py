@@ -123,7 +123,7 @@ async def translated(dialect: Any, client: Any, chunks: int) -> int:
     scenario = Scenario(name="one", connections=1, chunks=chunks)
     path = MESSAGES if dialect is ANTHROPIC else Address(port=0).path
     body = chat_body(scenario, Address(port=0, path=path))
-    head, provider, count = dialect.peek(body), client(Upstream(chunks)), Count()
+    (head, _), provider, count = dialect.look(body), client(Upstream(chunks)), Count()
 
     async def once() -> bytes:
         exchange = Exchange(model="bench", decode=partial(dialect.decode, body), stream=stream, request_id="r")
