@@ -37,7 +37,8 @@ class _Wanted(msgspec.Struct, gc=False):
 _wanted = msgspec.json.Decoder(_Wanted).decode
 
 _BASE64 = b"base64"
-"""Looked for from the end, which Python does three times as fast as from the beginning."""
+_LONG = 16 * 1024
+_LEAPS = 500
 
 
 def estimate(call: Call, output_tokens: int) -> Estimate:
@@ -46,7 +47,7 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     if encoded is None:
         return _of(call.request, output_tokens)
     prompt = len(encoded.body) // BYTES_PER_TOKEN + 1
-    if encoded.body.rfind(_BASE64) >= 0:
+    if _BASE64 in encoded.body if len(encoded.body) < _LONG else _names_base64(encoded.body):
         with suppress(PlatformError):  # unreadable here; whoever is asked will say so
             prompt = _of(call.request, output_tokens).input_tokens
     if call.operation in ("embeddings", "rerank"):
@@ -58,6 +59,20 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     if call.operation == "text_completion":
         answers *= _prompts(wanted.prompt)
     return _bounded(prompt, (limit or output_tokens) * answers, not limit)
+
+
+def _names_base64(body: bytes) -> bool:
+    """Looking for one byte leaps over a text that hardly has it. Where that gets nowhere, the word is looked for
+    from the end, which Python does three times as fast as from the beginning.
+    """
+    at = -1
+    for _ in range(_LEAPS):
+        at = body.find(b"6", at + 1)
+        if at < 0:
+            return False
+        if body[max(at - 4, 0) : at + 2] == _BASE64:
+            return True
+    return body.rfind(_BASE64) >= 0
 
 
 def _wanted_of(encoded: Encoded) -> _Wanted:

@@ -87,6 +87,16 @@ def test_it_is_known_whether_the_caller_named_a_maximum(call: Call, assumed: boo
     assert estimate(call, 1000).assumed is assumed
 
 
+@pytest.mark.parametrize("before", ["", "x" * 20_000, "6" * 20_000, "base6 ase64 " * 2_000])
+@pytest.mark.parametrize("after", ["", "x" * 20_000, "6" * 20_000])
+def test_a_picture_is_found_in_a_body_of_any_length(before: str, after: str) -> None:
+    texts = [{"type": "text", "text": text} for text in (before, after)]
+    with_picture = estimate(sent(messages=[{"role": "user", "content": [texts[0], PICTURE, texts[1]]}]), 0)
+    assert with_picture.input_tokens < (len(before) + len(after)) / 4 + 10_000
+    alone = estimate(sent(messages=[{"role": "user", "content": texts}]), 0)
+    assert (len(before) + len(after)) // 4 <= alone.input_tokens < (len(before) + len(after)) / 4 + 100
+
+
 def test_a_prompt_is_a_quarter_of_its_bytes_whoever_sends_it() -> None:
     assert estimate(sent(messages=[{"role": "user", "content": "x" * 4000}]), 1).input_tokens in range(1000, 1030)
     assert estimate(asked(ChatRequest(model="m", messages=SAID)), 1).input_tokens == 104
