@@ -7,7 +7,7 @@ from app.accounts.audit.schemas import Actor
 from app.api.context import ApiContext
 from app.domain.errors import InvalidRequest, ModelNotFound
 from app.domain.models import ModelInfo
-from app.domain.ports import ModelLoader, ModelPinner, ModelRemover, ModelSource, ModelStore
+from app.domain.ports import ModelFolder, ModelLoader, ModelPinner, ModelRemover, ModelSource, ModelStore
 from app.domain.principal import Principal
 from app.inference.entry import ModelEntry
 
@@ -137,6 +137,8 @@ async def unpin(context: ApiContext, actor: Actor, name: str) -> None:
 async def delete(context: ApiContext, actor: Actor, name: str) -> None:
     store, own_name = store_of(context, name, ModelRemover)
     await store.delete(own_name)
+    for folder in context.manager.providing(ModelFolder):
+        await folder.rescan()
     await context.accounts.audit.record(actor, "model.delete", f"model:{store.name}/{own_name}")
 
 

@@ -87,6 +87,15 @@ class ModelStore(ModelSource, Protocol):
 
 
 @runtime_checkable
+class ModelFolder(ModelSource, Protocol):
+    """Offers what is in a folder, into which others put files."""
+
+    async def rescan(self) -> None:
+        """Look now. What is new is offered once a second look finds it as it was."""
+        ...
+
+
+@runtime_checkable
 class NameChecker(ModelStore, Protocol):
     """A store that knows at once what can be no name of a model."""
 

@@ -28,9 +28,9 @@ async def hub() -> AsyncIterator[HubFake]:
         yield fake
 
 
-def environment(hub: HubFake) -> dict[str, str]:
+def environment(hub: HubFake, watched: str = "0.1") -> dict[str, str]:
     watch = "LLM_PLATFORM_INTEGRATIONS__CUSTOM_MODELS__SETTINGS__WATCH_SECONDS"
-    return {"HF_ENDPOINT": hub.url, watch: "0.1"}
+    return {"HF_ENDPOINT": hub.url, watch: watched}
 
 
 async def half(folder: Path) -> bool:
@@ -86,7 +86,7 @@ async def test_from_nothing_to_an_answer_with_a_sigkill_on_the_way(hub: HubFake,
         left = await pulling
         assert (left.code, "the platform goes on" in left.err) == (1, True), left
     hub.faults[FILE] = fault = Fault(hold=asyncio.Event())
-    async with platform_process(tmp_path, environment=environment(hub)) as platform:
+    async with platform_process(tmp_path, environment=environment(hub, "600")) as platform:
         async with asyncio.timeout(60):
             await fault.held.wait()
         job = await job_of(platform)
@@ -97,9 +97,11 @@ async def test_from_nothing_to_an_answer_with_a_sigkill_on_the_way(hub: HubFake,
         fault.hold.set()
         pulled = await run(platform, "models", "pull", NAME)  # the same job, or what it made
         assert (pulled.code, pulled.out.splitlines()[-1]) == (0, f"{NAME} is here."), pulled.err
+        assert MODEL in await model_names(platform.port)  # at once, not when the folder is looked into next
         assert hub.fetched(FILE) == ["", f"bytes={HALF}-"]
         assert await said(platform, MODEL) == await said(platform, "demo") != ""
         assert (await run(platform, "models", "rm", NAME)).code == 0
         assert not list(tmp_path.rglob(FILE))
+        assert MODEL not in await model_names(platform.port)
         assert await platform.stop() == 0
         assert [line for line in platform.log().splitlines() if not line.startswith("{")] == []

@@ -17,7 +17,7 @@ from app.core.jobs.job import Job, JobKind, Progress
 from app.core.jobs.run import Runner
 from app.domain.errors import NotFound, UpstreamTimeout, UpstreamUnavailable
 from app.domain.models import Resident
-from app.domain.ports import ModelKeeper, ModelLoader, ModelSource, ModelStore
+from app.domain.ports import ModelFolder, ModelKeeper, ModelLoader, ModelSource, ModelStore
 
 Port = TypeVar("Port", bound=ModelSource)
 
@@ -53,6 +53,7 @@ async def _pull(manager: IntegrationManager, clock: Clock, job: Job) -> AsyncGen
                     if (step.completed_bytes or 0) > (last.completed_bytes or 0):
                         last, failed = step, 0
                     yield step
+            await _look_at_folders(manager)
             return
         except (UpstreamUnavailable, UpstreamTimeout) as error:
             if failed == len(_RETRY_SECONDS):
@@ -74,6 +75,13 @@ async def _pulled(manager: IntegrationManager, job: Job) -> AsyncGenerator[Progr
                 total_bytes=step.total_bytes,
                 details=step.details,
             )
+
+
+async def _look_at_folders(manager: IntegrationManager) -> None:
+    """So that what was fetched can be asked for when the job says that it is there. It was put there whole."""
+    for folder in manager.providing(ModelFolder):
+        for _ in ("found", "found as it was"):
+            await folder.rescan()
 
 
 async def _load(manager: IntegrationManager, job: Job) -> AsyncGenerator[Progress, None]:
