@@ -60,6 +60,7 @@ def serve(load: Load) -> int:
         return 1
     with listener:
         if settings.server.workers > 1:
+            _spare_the_collector()
             with common_folder() as folder:
                 run_one = partial(run_worker, folder=folder)
                 load = partial(bootstrap.accepted, load, settings.server.host)  # the listener outlives each worker
