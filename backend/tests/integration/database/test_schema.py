@@ -1,6 +1,7 @@
 """The schema of a real database: where it comes from, whoever starts first, and what it must be like."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -143,6 +144,29 @@ async def test_what_is_written_is_whole_or_not_at_all(database_settings: Setting
         with pytest.raises(PlatformError):
             await run(database, "DELETE FROM alembic_version", "DELETE FROM nothing_of_that_name")
         assert await revision(database) == HEAD
+
+
+@pytest.mark.parametrize("turns", [10, 100])
+async def test_a_write_that_is_called_off_lets_others_write(
+    database_settings: Settings, turns: int, request: pytest.FixtureRequest
+) -> None:
+    gc.disable()  # it would free what holds them up, some day
+    request.addfinalizer(gc.enable)
+    insert = text("INSERT INTO claims VALUES (:key, '', 0)")
+
+    async def write() -> None:
+        async with database.writing() as connection:
+            await connection.execute(insert, [{"key": f"{number}"} for number in range(20_000)])
+
+    async with opened({**database_settings, "timeout": 1}) as other, opened(database_settings) as database:
+        task = asyncio.create_task(write())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        async with other.writing() as connection:
+            assert (await connection.execute(text("DELETE FROM claims"))).rowcount == 0
 
 
 async def test_writers_that_first_read_do_not_get_in_each_others_way(database_settings: Settings) -> None:

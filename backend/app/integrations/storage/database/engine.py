@@ -1,7 +1,9 @@
 """Opening a database. Importing this loads SQLAlchemy, which takes as long as all the rest of a start."""
 
 import asyncio
+import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -41,8 +43,19 @@ async def open_engine(address: str, seconds: float) -> AsyncEngine:
     return engine
 
 
+class _SQLite(sqlite3.Connection):
+    """Closing it ends its transaction. Else, while a statement lives that somebody who was cancelled left behind, no
+    other connection could write: https://www.sqlite.org/c3ref/close.html
+    """
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self.rollback()
+        super().close()
+
+
 def _sqlite(address: str, seconds: float) -> AsyncEngine:
-    engine = create_async_engine(address, hide_parameters=True)
+    engine = create_async_engine(address, hide_parameters=True, connect_args={"factory": _SQLite})
     event.listen(engine.sync_engine, "connect", partial(_prepare_sqlite, busy_seconds=2 * seconds))
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
