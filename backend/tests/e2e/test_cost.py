@@ -39,7 +39,7 @@ def cost(*options: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("options", "most"), [((), 6_150), (("--everything",), 8_700), (("--chunks", "50"), 700)], ids=str
+    ("options", "most"), [((), 6_150), (("--everything",), 8_700), (("--chunks", "50"), 760)], ids=str
 )
 def test_the_hot_path_is_as_short_as_it_was(options: tuple[str, ...], most: int) -> None:
     """Whoever makes it longer raises a ceiling here, and says in the commit what that is worth. `python -m
@@ -47,7 +47,7 @@ def test_the_hot_path_is_as_short_as_it_was(options: tuple[str, ...], most: int)
     ceiling is that of one alone.
     """
     found = cost(*options)
-    assert 0.3 * most < found["opcodes"] <= most
+    assert 0.2 * most < found["opcodes"] <= most
     assert found["garbage"] == 0, "something that a request makes is in a circle"
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from app.core.batched_writes import BatchedTransport
 from app.core.http.h1_connection import H1Connection, Limits
 from app.core.http.h1_response import H1Response
 
@@ -25,6 +26,9 @@ class Socket(asyncio.Transport):
 
     def get_write_buffer_size(self) -> int:
         return self.unsent
+
+    def is_closing(self) -> bool:
+        return self.aborted
 
     def pause_reading(self) -> None:
         self.reading = False
@@ -65,7 +69,14 @@ class Wire:
     def ask(
         self, *, head_only: bool = False, patience: float | None = None
     ) -> "asyncio.Future[H1Response | None]":
-        return self.connection.send(b"HEAD", b"body", head_only=head_only, patience=patience, spent=0.0)
+        waiter = self.connection.send(b"HEAD", b"body", head_only=head_only, patience=patience, spent=0.0)
+        self.flush()
+        return waiter
+
+    def flush(self) -> None:
+        """What the turn of the loop would do at its end."""
+        assert isinstance(self.connection._transport, BatchedTransport)
+        self.connection._transport.flush()
 
     def arrive(self, received: bytes) -> None:
         while received and self.socket.reading:

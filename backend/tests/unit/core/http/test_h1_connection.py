@@ -36,6 +36,7 @@ async def test_a_request_is_one_write_whatever_its_size():
     wire = Wire()
     for size in (0, 10, 16 * 1024, 16 * 1024 + 1):
         wire.connection.send(b"HEAD", bytes(size), head_only=False, patience=None, spent=0.0)
+        wire.flush()
         assert wire.socket.written.pop() == b"HEAD" + bytes(size)
         assert wire.socket.written == []
 
