@@ -68,7 +68,7 @@ class StreamDecoder:
         return events
 
     def _read(self, data: bytes, events: list[ChatEvent]) -> None:
-        if self._done or (self._blocks and self._read_text(data, events)):
+        if self._done or (self._blocks and b'"text_delta"' in data and self._read_text(data, events)):
             return
         value = parse_answer(data, self._provider)
         raise_error_object(value, self._provider)

@@ -121,13 +121,14 @@ def is_legacy(call: ToolCall) -> bool:
 def encode_message(message: Message) -> Iterator[dict[str, Any]]:
     """One message, or several: here a tool's result is a message of its own."""
     kept = message.extensions.get(FORMAT)
-    results = [part for part in message.content if isinstance(part, ToolResult)]
+    content: Sequence[Part] = message.content
+    results = [part for part in content if type(part) is ToolResult]
     for result in results:
         known = {"role": "tool", "tool_call_id": result.call_id, "content": encode_content(result.content)}
         if kept and kept.get("role") == "function":
             known = {"role": "function", "content": known["content"]}
         yield _finish(message, known, kept if message.role == "tool" else None)
-    others = [part for part in message.content if not isinstance(part, ToolResult)]
+    others = content if not results else [part for part in content if type(part) is not ToolResult]
     if others or not results:
         spoken = encode_answer(others) if message.role == "assistant" else {"content": encode_content(others)}
         if spoken.get("content") == "" and kept is not None:

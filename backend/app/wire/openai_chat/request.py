@@ -141,8 +141,8 @@ def _lost(messages: tuple[Message, ...]) -> list[str]:
     """What this format has no field for."""
     parts = [part for message in messages for part in message.content]
     lost = []
-    if any(isinstance(part, ToolResult) and part.is_error for part in parts):
+    if any([type(part) is ToolResult and part.is_error for part in parts]):
         lost.append("messages.tool_result.is_error")
-    if any(isinstance(part, ReasoningPart) and part.signature for part in parts):
+    if any([type(part) is ReasoningPart and part.signature for part in parts]):
         lost.append("messages.reasoning.signature")
     return lost
