@@ -44,8 +44,8 @@ async def open_engine(address: str, seconds: float) -> AsyncEngine:
 
 
 class _SQLite(sqlite3.Connection):
-    """Closing it ends its transaction. Else, while a statement lives that somebody who was cancelled left behind, no
-    other connection could write: https://www.sqlite.org/c3ref/close.html
+    """Closing it ends its transaction. Else no other connection could write while a statement lives that somebody
+    who was cancelled left behind: https://www.sqlite.org/c3ref/close.html
     """
 
     def close(self) -> None:
