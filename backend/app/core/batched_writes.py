@@ -2,10 +2,12 @@
 
 A write wakes the process that reads the other end, if that sleeps, and a wake can cost more than the write; one
 that follows right behind another finds it awake. Pieces for the same connection become one write. (docs/adr/0011)
+
+What has to be done before anybody can read them, `before_writes` does, once for all of a turn.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -36,6 +38,8 @@ class BatchedTransport(asyncio.Transport):
         waiting = self._waiting
         if not waiting:
             return
+        if self._batch.first:
+            self._batch.prepare()
         self._waiting = []
         if self._transport.is_closing():
             return
@@ -91,9 +95,10 @@ class BatchedTransport(asyncio.Transport):
 
 
 class _Batch:
-    """The transports of one loop that have something to write."""
+    """The transports of one loop that have something to write, and what comes `first`."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.first: list[Callable[[], object]] = []
         self._call_soon = loop.call_soon
         self._transports: list[BatchedTransport] = []
 
@@ -102,10 +107,32 @@ class _Batch:
             self._call_soon(self._flush)
         self._transports.append(transport)
 
+    def put_first(self, call: Callable[[], object]) -> None:
+        if not self.first:
+            self._call_soon(self.prepare)
+        self.first.append(call)
+
+    def prepare(self) -> None:
+        first, self.first = self.first, []
+        for call in first:
+            call()
+
     def _flush(self) -> None:
         transports, self._transports = self._transports, []
         for transport in transports:
             transport.flush()
+
+
+def before_writes(call: Callable[[], object]) -> None:
+    """Have it called at the end of this turn of the running loop, before any BatchedTransport writes. It must not
+    raise.
+    """
+    _batch_of(asyncio.get_running_loop()).put_first(call)
+
+
+def prepare_to_write() -> None:
+    """Do now what `before_writes` was told, for whoever writes by other ways."""
+    _batch_of(asyncio.get_running_loop()).prepare()
 
 
 _batches: WeakKeyDictionary[asyncio.AbstractEventLoop, _Batch] = WeakKeyDictionary()

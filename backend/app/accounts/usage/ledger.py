@@ -1,4 +1,4 @@
-"""The ledger of one process: every call is on disk before the caller knows its end, and soon after that in the
+"""The ledger of one process: every call is on disk before its caller knows its end, and soon after that in the
 database. What can't be done now is done later: no call ever waits for it, and none fails for it.
 """
 
@@ -21,6 +21,7 @@ from app.accounts.usage.spending import Rows, SpendingFigures
 from app.accounts.usage.spool import Spool
 from app.accounts.usage.sums import DAY, HOUR
 from app.accounts.usage.writer import Writer
+from app.core.batched_writes import before_writes
 from app.core.clock import Clock, SystemClock
 from app.domain.errors import PlatformError
 
@@ -56,6 +57,7 @@ class Ledger:
         self._prefix = secrets.token_hex(8)
         self._numbers = count(1)
         self._spool = Spool(folder, keeping().spool_bytes)
+        self._fresh: list[Entry] = []
         self.spending = SpendingFigures(self._spent, self._clock)
         self._writer = Writer(self._spool, self._write, self._refused, self.spending.written)
         self._turn = asyncio.Lock()
@@ -66,9 +68,15 @@ class Ledger:
         return f"{self._prefix}{next(self._numbers):08x}"
 
     def record(self, entry: Entry) -> None:
-        """It is on disk when this returns."""
-        self._spool.add(entry)
+        """It is on disk before this turn of the loop writes to anybody."""
+        if not self._fresh:
+            before_writes(self._put_down)
+        self._fresh.append(entry)
         self.spending.add(entry)
+
+    def _put_down(self) -> None:
+        fresh, self._fresh = self._fresh, []
+        self._spool.add(fresh)
 
     def start(self) -> None:
         works = (self.spending.keep_up(), self._keep_writing(), self._keep_tidy())
@@ -84,11 +92,13 @@ class Ledger:
                 await self.flush()
 
     def close(self) -> None:
+        self._put_down()
         self._writer.let_go()
 
     async def flush(self) -> bool:
         """Write what waits here. Whether all of it is in the database."""
         async with self._turn:
+            self._put_down()
             self._spool.most_bytes = self._keeping().spool_bytes
             return await self._writer.turn()
 

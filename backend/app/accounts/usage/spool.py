@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import islice
 from pathlib import Path
@@ -80,15 +80,17 @@ class Spool:
         """Bytes that were added since the last `seal`."""
         return self._size
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entries: Sequence[Entry]) -> None:
         """One write. What can't be written is held in memory, and given to whoever calls `held`."""
-        text = line(entry)
+        if not entries:
+            return
+        text = b"".join(map(line, entries))
         try:
             if self._full:
                 raise OSError(None, f"more than {self.most_bytes} bytes wait in {self._folder}")
             if self._descriptor is None:
                 self._descriptor = self._open()
-            # Where a line that was torn began, so that this one is written over it.
+            # Where a write that was torn began, so that this one is over it.
             written = os.pwrite(self._descriptor, text, self._size)
             if written != len(text):
                 with suppress(OSError):
@@ -96,10 +98,10 @@ class Spool:
                 raise OSError(None, "the disk is full")
             self._size += written
         except OSError as error:
-            self._hold(entry, error)
+            self._hold(entries, error)
             return
         if len(self._kept) < MOST_IN_MEMORY:
-            self._kept.append(entry)
+            self._kept += entries
             self._kept_size = self._size
 
     def seal(self, *, keep: bool) -> Segment | None:
@@ -169,16 +171,16 @@ class Spool:
                 probe.unlink()
         return True
 
-    def _hold(self, entry: Entry, error: OSError) -> None:
+    def _hold(self, entries: Sequence[Entry], error: OSError) -> None:
         if not self._failing:
             self._failing = True
             logger.error("usage can't be kept on disk and is held in memory: %s", error.strerror or error)
-        if len(self._held) < MOST_IN_MEMORY:
-            self._held.append(entry)
-            return
-        if not self.lost:
-            logger.critical("usage is being lost: neither disk nor database nor memory takes it")
-        self.lost += 1
+        room = MOST_IN_MEMORY - len(self._held)
+        self._held += entries[:room]
+        if len(entries) > room:
+            if not self.lost:
+                logger.critical("usage is being lost: neither disk nor database nor memory takes it")
+            self.lost += len(entries) - room
 
 
 def _taken(path: Path) -> int | None:

@@ -20,6 +20,7 @@ from app.api.access import check_access, is_public
 from app.api.context import ApiContext
 from app.api.grpc import errors
 from app.api.request_ids import request_id
+from app.core.batched_writes import prepare_to_write
 from app.domain.errors import InternalError, Overloaded, PermissionDenied, PlatformError, Unauthenticated
 from app.domain.principal import Principal
 
@@ -132,6 +133,7 @@ class Door(grpc.aio.ServerInterceptor):
                 async with self._ending(method):
                     yield
             finally:
+                prepare_to_write()  # gRPC's own server does not know of that
                 self._inside -= 1
         except PlatformError as error:
             await rpc.abort(*errors.encode(error, id))

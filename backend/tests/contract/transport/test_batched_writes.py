@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.batched_writes import BatchedTransport
+from app.core.batched_writes import BatchedTransport, before_writes, prepare_to_write
 
 
 class Lasting(asyncio.Protocol):
@@ -62,6 +62,25 @@ async def test_writes_of_a_turn_go_out_together(ends: list[End]):
     await asyncio.sleep(0)
     assert (one.arrived(), other.arrived()) == (b"acd", b"b")
     assert one.transport.get_write_buffer_size() == 0
+
+
+@pytest.mark.parametrize("when", ["the turn ends", "close", "write_eof", "it is asked for", "nothing is written"])
+async def test_what_comes_before_writes_is_done_before_any_and_once(ends: list[End], when: str):
+    one, other = ends
+    seen: list[bytes] = []
+    if when != "nothing is written":
+        one.transport.write(b"an answer")
+    before_writes(lambda: seen.append(one.arrived() + other.arrived()))
+    assert seen == []
+    if when == "it is asked for":
+        prepare_to_write()
+    elif when in ("close", "write_eof"):
+        getattr(one.transport, when)()
+    else:
+        await asyncio.sleep(0)
+    assert seen == [b""]
+    await asyncio.sleep(0)
+    assert seen == [b""]
 
 
 @pytest.mark.parametrize("end_by", ["close", "write_eof"])

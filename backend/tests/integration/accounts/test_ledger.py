@@ -85,6 +85,15 @@ async def test_more_than_a_batch_is_written_whole(room: Process, ledger: Ledger,
     assert list((tmp_path / "usage").iterdir()) == []
 
 
+async def test_what_is_recorded_in_a_turn_is_on_disk_at_its_end(ledger: Ledger, tmp_path: Path) -> None:
+    sent = [entry() for _ in range(3)]
+    for each in sent:
+        ledger.record(each)
+    await asyncio.sleep(0)
+    (file,) = (tmp_path / "usage").iterdir()
+    assert file.read_bytes() == b"".join(map(line, sent))
+
+
 async def test_a_crash_between_commit_and_delete_doubles_nothing(
     room: Process, make: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:

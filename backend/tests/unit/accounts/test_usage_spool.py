@@ -47,7 +47,7 @@ def test_what_is_added_is_there_in_its_order_until_it_is_deleted(tmp_path: Path)
     spool = Spool(tmp_path / "new", ROOM)
     assert spool.seal(keep=True) is None
     for each in ENTRIES:
-        spool.add(each)
+        spool.add([each])
     segment = spool.seal(keep=False)
     assert segment is not None
     assert segment.kept == []
@@ -62,24 +62,24 @@ def test_only_what_memory_does_not_keep_is_read_again(tmp_path: Path, monkeypatc
     monkeypatch.setattr(spools, "MOST_IN_MEMORY", 2)
     spool = Spool(tmp_path, ROOM)
     for each in ENTRIES:
-        spool.add(each)
+        spool.add([each])
     segment = spool.seal(keep=True)
     assert segment is not None
     assert segment.kept == ENTRIES[:2]
     assert segment.lines(9) == LINES[2:]
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     assert read(spool.seal(keep=False)) == LINES[:1]
 
 
 def test_nothing_waits_in_the_process_itself(tmp_path: Path) -> None:
     spool = Spool(tmp_path, ROOM)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     assert [path.read_bytes() for path in files(tmp_path)] == [LINES[0]]
 
 
 def test_a_file_is_taken_over_when_its_process_is_gone_and_not_before(tmp_path: Path) -> None:
     owner, other = Spool(tmp_path, ROOM), Spool(tmp_path, ROOM)
-    owner.add(ENTRIES[0])
+    owner.add([ENTRIES[0]])
     assert list(other.left_behind()) == []
     sealed = owner.seal(keep=False)
     assert list(other.left_behind()) == []
@@ -97,7 +97,7 @@ def test_one_that_was_taken_before_it_was_locked_gives_way_to_another(
 ) -> None:
     spool, locks = Spool(tmp_path, ROOM), iter([False, True])
     monkeypatch.setattr(spools, "_locked", lambda _: next(locks))
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     assert sorted(path.read_bytes() for path in files(tmp_path)) == [b"", LINES[0]]
 
 
@@ -112,10 +112,10 @@ def test_a_full_disk_tears_no_line_and_what_it_does_not_take_is_held(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     spool = Spool(tmp_path, ROOM)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     with no_disk_beyond(len(LINES[0]) + 10):
-        spool.add(ENTRIES[1])
-        spool.add(ENTRIES[2])
+        spool.add([ENTRIES[1]])
+        spool.add([ENTRIES[2]])
         spool.measure()
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
     assert spool.held(1) == ENTRIES[1:2]
@@ -123,7 +123,7 @@ def test_a_full_disk_tears_no_line_and_what_it_does_not_take_is_held(
     with caplog.at_level(logging.INFO):
         spool.measure()
     assert "on disk again" in caplog.messages[-1]
-    spool.add(ENTRIES[2])
+    spool.add([ENTRIES[2]])
     assert read(spool.seal(keep=False)) == [LINES[0], LINES[2]]
 
 
@@ -132,19 +132,19 @@ def test_no_line_is_glued_to_a_torn_one(tmp_path: Path, monkeypatch: pytest.Monk
         raise OSError(5, "no")
 
     spool = Spool(tmp_path, ROOM)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     monkeypatch.setattr(os, "ftruncate", fails)
     with no_disk_beyond(len(LINES[0]) + 10):
-        spool.add(ENTRIES[1])
+        spool.add([ENTRIES[1]])
     spool.measure()
-    spool.add(ENTRIES[2])
+    spool.add([ENTRIES[2]])
     assert spool.held(9) == ENTRIES[1:2]
     assert read(spool.seal(keep=False)) == [LINES[0], LINES[2]]
 
 
 def test_a_folder_that_can_not_be_looked_into_is_as_full_as_it_was(tmp_path: Path) -> None:
     spool = Spool(tmp_path, ROOM)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     size = spool.measure()
     with no_more_files():
         assert spool.measure() == size == len(LINES[0])
@@ -155,23 +155,23 @@ def test_beyond_the_limit_memory_holds_some_and_the_rest_is_lost_and_counted(
 ) -> None:
     monkeypatch.setattr(spools, "MOST_IN_MEMORY", 1)
     spool = Spool(tmp_path, 10)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     spool.measure()
     for each in ENTRIES:
-        spool.add(each)
+        spool.add([each])
     assert spool.lost == 2
     assert spool.held(9) == ENTRIES[:1]
     assert [record.levelno for record in caplog.records] == [logging.ERROR, logging.CRITICAL]
     spool.most_bytes = ROOM
     spool.measure()
-    spool.add(ENTRIES[2])
+    spool.add([ENTRIES[2]])
     assert read(spool.seal(keep=False)) == [LINES[0], LINES[2]]
 
 
 def test_a_folder_that_can_not_be_made_loses_nothing_at_first(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     spool = Spool(tmp_path / "file" / "usage", ROOM)
-    spool.add(ENTRIES[0])
+    spool.add([ENTRIES[0]])
     spool.measure()
     assert spool.held(9) == ENTRIES[:1]
 

@@ -32,7 +32,7 @@ class Room:
     def record(self, count: int) -> list[Entry]:
         sent = [entry() for _ in range(count)]
         for each in sent:
-            self.spool.add(each)
+            self.spool.add([each])
         return sent
 
     @property
