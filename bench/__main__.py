@@ -1,6 +1,7 @@
 """python -m bench: the platform's figures beside the floor (its upstream, asked directly) and beside its peers.
 
 python -m bench --runs 3 --only "c=32"
+python -m bench --runs 5 --only none       # what each layer costs, and overload
 python -m bench --peers                    # all of them
 python -m bench --peers nginx litellm      # those whose name holds one of these
 """
@@ -10,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from bench import overload, report, startup
+from bench import costs, overload, report, startup
 from bench.gateways import Contender, platforms
 from bench.install import contenders
 from bench.peers import PEERS
@@ -18,6 +19,8 @@ from bench.scenarios import SCENARIOS
 from bench.turns import take_turns
 
 RESULTS = Path(__file__).parent / "results"
+PAIRS = 3
+"""For each run of the scenarios: a cost is a small difference of two figures."""
 
 
 def main() -> None:
@@ -27,11 +30,14 @@ def main() -> None:
     scenarios = [each for each in SCENARIOS if given.only in each.name]
     ours = () if given.no_platform else platforms(given.workers)
     results = take_turns([*ours, *_peers(given.peers)], scenarios, given.runs, _say)
-    overloaded = [] if given.no_overload or given.no_platform else overload.measure()
-    path = report.save(RESULTS, started, results, overloaded)
-    sys.stdout.write(
-        f"{report.markdown(started, results, overloaded)}\n\nsaved as {path.name} and .json in bench/results\n"
+    found = report.Found(
+        startup=started,
+        results=results,
+        costs=[] if given.no_costs or given.no_platform else costs.measure(PAIRS * given.runs, _say),
+        overload=[] if given.no_overload or given.no_platform else overload.measure(),
     )
+    path = report.save(RESULTS, found)
+    sys.stdout.write(f"{report.markdown(found)}\n\nsaved as {path.name} and .json in bench/results\n")
 
 
 def _arguments() -> argparse.Namespace:
@@ -43,6 +49,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--workers", type=int, default=2, help="processes of the platform to compare with one")
     arguments.add_argument("--peers", nargs="*", metavar="NAME", help="install and measure other gateways too")
     arguments.add_argument("--no-startup", action="store_true", help="leave out import and start-up")
+    arguments.add_argument("--no-costs", action="store_true", help="leave out what each layer costs")
     arguments.add_argument("--no-overload", action="store_true", help="leave out more load than can be borne")
     arguments.add_argument("--no-platform", action="store_true", help="measure the floor and the peers alone")
     return arguments.parse_args()

@@ -184,7 +184,6 @@ def with_virtual_key(address: Address) -> Address:
 SERVE = (sys.executable, "-c", "from app.cli import main; main()", "serve")
 
 
-_REQUESTS = ("request, c=1", "request, c=32")
 _NAMES = {"openai": "OpenAI", "anthropic": "Anthropic", "gemini": "Gemini", "ollama": "Ollama"}
 
 TRANSLATIONS = (
@@ -213,34 +212,25 @@ def platforms(workers: int) -> tuple[Contender, ...]:
             )
             for asked, dialect in TRANSLATIONS
         ),
-        Contender(
-            name="platform, metrics",
-            start=partial(platform, watching=METRICS),
-            scenarios=(*_REQUESTS, "stream of 100, c=64"),
-        ),
-        Contender(
-            name="platform, request log",
-            start=partial(platform, log_level="info"),
-            scenarios=_REQUESTS,
-        ),
-        Contender(
-            name="platform, traces sampled out",
-            start=partial(platform, watching=traces(0.0)),
-            scenarios=(*_REQUESTS, "stream of 100, c=64"),
-        ),
-        Contender(
-            name="platform, all traces recorded",
-            start=partial(platform, watching=traces(1.0)),
-            scenarios=(*_REQUESTS, "stream of 100, c=64"),
-        ),
-        Contender(name="platform, everything on", start=partial(platform, key=KEY, watching=WATCHED)),
-        Contender(
-            name="platform, virtual key + tier + ledger",
-            start=partial(platform, key=KEY, virtual=True, with_key=TENANTS),
-            scenarios=_REQUESTS,
-        ),
+        Contender(name="platform, everything on", start=_EVERYTHING_ON),
         *((several,) if workers > 1 else ()),
     )
+
+
+_EVERYTHING_ON = partial(platform, key=KEY, watching=WATCHED)
+
+LAYERS = (
+    Contender(name="metrics", start=partial(platform, watching=METRICS)),
+    Contender(name="request log", start=partial(platform, log_level="info")),
+    Contender(name="traces sampled out", start=partial(platform, watching=traces(0.0))),
+    Contender(name="all traces recorded", start=partial(platform, watching=traces(1.0))),
+    Contender(
+        name="virtual key + tier + ledger",
+        start=partial(platform, key=KEY, virtual=True, with_key=TENANTS),
+    ),
+    Contender(name="everything on", start=_EVERYTHING_ON),
+)
+"""What the plain platform can have besides, each alone and then all of it."""
 
 
 def first_answer(address: Address) -> urllib.request.Request:

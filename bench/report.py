@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench.costs import Cost
 from bench.gateways import FLOOR
 from bench.measure import Figures
 from bench.overload import CAPACITY, Overload
@@ -20,25 +21,37 @@ _COLUMNS = (
 )
 
 
-def markdown(startup: Startup | None, results: Results, overload: Sequence[Overload] = ()) -> str:
-    parts = [_startup(startup)] if startup else []
-    parts += [_servers(results), _overview(results)]
-    return "\n\n".join([*parts, *([_overload(overload)] if overload else []), _details(results)])
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one call of the bench has measured; what was left out is empty."""
+
+    results: Results
+    startup: Startup | None = None
+    costs: Sequence[Cost] = ()
+    overload: Sequence[Overload] = ()
 
 
-def save(folder: Path, startup: Startup | None, results: Results, overload: Sequence[Overload] = ()) -> Path:
+def markdown(found: Found) -> str:
+    parts = [_startup(found.startup)] if found.startup else []
+    parts += [_servers(found.results), _overview(found.results)]
+    parts += [_costs(found.costs)] if found.costs else []
+    parts += [_overload(found.overload)] if found.overload else []
+    return "\n\n".join([*parts, _details(found.results)])
+
+
+def save(folder: Path, found: Found) -> Path:
     """Writes both files, named by the time of day; returns the markdown's path."""
     folder.mkdir(parents=True, exist_ok=True)
     stem = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    found = {
+    told = {
         "machine": f"{platform.machine()} {platform.system()} Python {platform.python_version()}",
-        "startup": msgspec.to_builtins(startup),
-        "overload": msgspec.to_builtins(overload),
-        **msgspec.to_builtins(results),
+        "startup": msgspec.to_builtins(found.startup),
+        "costs": msgspec.to_builtins(found.costs),
+        "overload": msgspec.to_builtins(found.overload),
+        **msgspec.to_builtins(found.results),
     }
-    (folder / f"{stem}.json").write_text(json.dumps(found, indent=1), "utf-8")
+    (folder / f"{stem}.json").write_text(json.dumps(told, indent=1), "utf-8")
     path = folder / f"{stem}.md"
-    path.write_text(markdown(startup, results, overload) + "\n", "utf-8")
+    path.write_text(markdown(found) + "\n", "utf-8")
     return path
 
 
@@ -75,6 +88,14 @@ def _cpu(got: Figures | str | None) -> str:
     if isinstance(got, Figures):
         return f"{got.cpu_us:,.1f}" + (f" ({got.errors} errors)" if got.errors else "")
     return "failed" if got else ""
+
+
+def _costs(found: Sequence[Cost]) -> str:
+    rows = [
+        (each.name, f"{each.cpu_us:.1f}", f"{each.low:.1f} to {each.high:.1f}", f"{each.without_us:.1f}")
+        for each in found
+    ]
+    return _table(("what costs a request at c=32", "CPU µs", "half of the pairs", "without it"), rows)
 
 
 def _overload(found: Sequence[Overload]) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from bench import answers, load, overload, report
+from bench import answers, costs, load, overload, report
 from bench.gateways import FLOOR, first_answer
 from bench.install import contenders
 from bench.measure import Figures, median_of
@@ -184,7 +184,7 @@ def test_the_report_shows_what_is_added_and_leaves_no_failure_out() -> None:
         Server(name="absent", problem="no npm"),
     ]
     found = {FLOOR: figures(10, p50_ms=1.0), "fast": figures(30, errors=2, p50_ms=3.5), "broken": "all failed"}
-    text = report.markdown(None, Results(servers=servers, scenarios={"request": dict(found)}))
+    text = report.markdown(report.Found(results=Results(servers=servers, scenarios={"request": dict(found)})))
     assert "| absent |  |  |  | not measured: no npm |" in text
     assert "| fast | 30.0 (2 errors) |" in text
     assert "| request | fast | 30.0 | 2.50 | 5.00 | 3.50 | 7.00 | 1,000 | 2 | 50 | 5.0 |" in text
@@ -239,5 +239,12 @@ def test_the_figures_of_an_overload() -> None:
     assert (found.goodput, found.refused, found.faults) == (100.0, 1, 2)
     assert (found.refusal_p99_ms, found.health_p99_ms) == (2.0, 100.0)
     assert "| 2 x 200 a second | 100 | 100.0% | 1 | 2.0 | 100.0 | 2 | 0.10 |" in report.markdown(
-        None, Results(servers=[], scenarios={}), [found]
+        report.Found(results=Results(servers=[], scenarios={}), overload=[found])
     )
+
+
+def test_a_cost_is_the_median_of_the_differences() -> None:
+    found = costs.cost("log", [(100.0, 110.0), (200.0, 214.0), (90.0, 390.0), (150.0, 162.0), (100.0, 90.0)])
+    assert (found.cpu_us, found.low, found.high, found.without_us) == (12.0, 10.0, 14.0, 100.0)
+    text = report.markdown(report.Found(results=Results(servers=[], scenarios={}), costs=[found]))
+    assert "| log | 12.0 | 10.0 to 14.0 | 100.0 |" in text

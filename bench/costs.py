@@ -1,0 +1,58 @@
+"""What each thing that can be switched on costs: the platform with it and without it, in turns, alone on the machine.
+
+A cost is a difference of two figures that are near each other. So it is taken from runs that follow one another, and
+nothing else is started beside these two, whose waking and whose memory would be in it.
+"""
+
+import statistics
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import msgspec
+
+from bench.gateways import LAYERS, Contender, platform, upstream
+from bench.measure import measure as measure_one
+from bench.measure import warm_up
+from bench.scenarios import Scenario
+
+SCENARIO = Scenario(name="request, c=32", connections=32, seconds=1.0)
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True):
+    """CPU in µs per request: the median of the differences, and the quartiles around it."""
+
+    name: str
+    cpu_us: float
+    low: float
+    high: float
+    without_us: float
+
+
+def measure(pairs: int, say: Callable[[str], object]) -> list[Cost]:
+    """Raises NotStarted, and what measure.measure raises."""
+    found = []
+    for layer in LAYERS:
+        found.append(cost(layer.name, _pairs(layer, pairs)))
+        say(f"{layer.name}: done")
+    return found
+
+
+def cost(name: str, pairs: Sequence[tuple[float, float]]) -> Cost:
+    """`pairs`: two or more, each without it and with it."""
+    differences = [with_it - without for without, with_it in pairs]
+    low, middle, high = statistics.quantiles(differences, n=4, method="inclusive")
+    return Cost(
+        name=name, cpu_us=middle, low=low, high=high, without_us=statistics.median(pair[0] for pair in pairs)
+    )
+
+
+def _pairs(layer: Contender, count: int) -> list[tuple[float, float]]:
+    with ExitStack() as stack:
+        port = stack.enter_context(upstream()).address.port
+        without, with_it = servers = [stack.enter_context(start(port)) for start in (platform, layer.start)]
+        for server in servers:
+            server.settle()
+            warm_up(server, SCENARIO)
+        return [
+            (measure_one(without, SCENARIO).cpu_us, measure_one(with_it, SCENARIO).cpu_us) for _ in range(count)
+        ]
