@@ -1,7 +1,7 @@
-"""What each thing that can be switched on costs: the platform with it and without it, in turns, alone on the machine.
+"""What each thing that can be switched on costs: the platform with it and without it, in turns, and nothing else.
 
-A cost is a difference of two figures that are near each other. So it is taken from runs that follow one another, and
-nothing else is started beside these two, whose waking and whose memory would be in it.
+A cost is a difference of two figures that are near each other. So it is taken from runs that follow one another,
+and no other server is started, whose waking and whose memory would be in it.
 """
 
 import statistics
