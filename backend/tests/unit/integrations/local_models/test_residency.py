@@ -72,6 +72,10 @@ class House:
 
     def _changed(self) -> None:
         self.changes += 1
+        if self.events and isinstance(self.events[-1], ModelUnloaded):
+            self.has_left()
+
+    def has_left(self) -> None: ...
 
     async def use(self, model: LocalModel) -> None:
         (await self.residency.enter(model, "generation")).leave()
@@ -104,6 +108,17 @@ async def test_who_gives_up_does_not_stop_the_load_for_others(house: House) -> N
     house.gate.set()
     await stayer
     assert len(house.engines) == 1
+
+
+async def test_who_asks_as_it_leaves_gets_it_anew(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Right before the end of its departure is known: whoever waits for that must let the loop go on."""
+    await house.use(A)
+    asked: list[asyncio.Task[None]] = []
+    monkeypatch.setattr(house, "has_left", lambda: asked.append(asyncio.create_task(house.use(A))))
+    await house.residency.unload("a")
+    async with asyncio.timeout(5):
+        await asked[0]
+    assert [engine.closed for engine in house.engines] == [1, 0]
 
 
 async def test_both_modes_of_a_model_live_side_by_side(house: House) -> None:
