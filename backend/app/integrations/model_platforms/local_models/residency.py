@@ -110,7 +110,7 @@ class Residency:
         while True:
             departure = self._departures.get(key)
             if departure is not None:
-                await asyncio.shield(departure)
+                await asyncio.wait({departure})  # also lets the loop go on where it is done, but still listed
                 continue
             tenant = self._tenants.get(key)
             if tenant is None:
@@ -283,16 +283,9 @@ class Residency:
         """From now on `key` is not to be had; it leaves memory once nobody uses it."""
         if self._tenants.get(key) is not tenant or key in self._departures:
             return
-        self._departures[key] = asyncio.create_task(self._departing(key, tenant), name=f"unload {key}")
-
-    async def _departing(self, key: Key, tenant: Tenant) -> None:
-        """Takes itself off the list: whoever found a task there that is done would wait for it in no time, again
-        and again, and nothing else would run.
-        """
-        try:
-            await self._leave(key, tenant)
-        finally:
-            del self._departures[key]
+        task = asyncio.create_task(self._leave(key, tenant), name=f"unload {key}")
+        self._departures[key] = task
+        task.add_done_callback(lambda _: self._departures.pop(key, None))
 
     async def _leave(self, key: Key, tenant: Tenant) -> None:
         await tenant.unused()
