@@ -108,8 +108,7 @@ class Residency:
         """
         key = (model.id, mode)
         while True:
-            departure = self._departures.get(key)
-            if departure is not None:
+            if (departure := self._departures.get(key)) is not None:
                 await asyncio.wait({departure})  # also lets the loop go on where it is done, but still listed
                 continue
             tenant = self._tenants.get(key)
