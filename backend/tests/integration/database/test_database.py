@@ -233,6 +233,15 @@ async def test_opening_has_a_limit_too(tmp_path: Path, monkeypatch: pytest.Monke
             connection.execute("ROLLBACK")
 
 
+async def test_a_start_beside_another_takes_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "llm-platform.db"
+    with closing(sqlite3.connect(file, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        monkeypatch.setattr(module, "sleep", lambda _: other.rollback())
+        async with running(tmp_path) as database:
+            await database.put_response(stored("a"))
+
+
 async def test_after_its_end_it_opens_nothing(tmp_path: Path) -> None:
     async with running(tmp_path) as database:
         pass

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing, suppress
 from importlib import import_module
 from pathlib import Path
+from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.core.clock import Clock, SystemClock
@@ -34,6 +35,7 @@ OPENING_SECONDS = 10.0
 
 SWEEP_SECONDS = 3600.0
 _DAY = 86_400.0
+_BUSY_SECONDS = 0.005
 _ROOM = "app.integrations.storage.database"
 
 logger = logging.getLogger(__name__)
@@ -69,7 +71,7 @@ class DatabaseIntegration(BaseIntegration):
     async def initialize(self) -> None:
         file = sqlite_file(self._address)
         if file is not None:
-            await asyncio.to_thread(_try_file, file)
+            await asyncio.to_thread(_try_file, file, self.settings.timeout)
         else:
             await self._opened()
         self._upkeep = asyncio.create_task(self._keep_up())
@@ -220,12 +222,27 @@ def _load() -> list[Any]:
     return [import_module(f"{_ROOM}.{name}") for name in ("engine", "migrate", "responses", "claims")]
 
 
-def _try_file(file: Path) -> None:
-    """Raises IntegrationConfigError where there can be no database, IntegrationNotReady where it can't be read."""
+def _turn_on_wal(connection: sqlite3.Connection, seconds: float) -> None:
+    """Ask again while others turn it on: of those who read, SQLite lets one wait to write, and fails the rest."""
+    until = monotonic() + seconds
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > until:
+                raise
+        sleep(_BUSY_SECONDS)
+
+
+def _try_file(file: Path, seconds: float) -> None:
+    """Raises IntegrationConfigError where there can be no database, IntegrationNotReady where it can't be read
+    within `seconds`.
+    """
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with closing(sqlite3.connect(file, timeout=1)) as connection:
-            connection.execute("PRAGMA journal_mode=WAL")
+        with closing(sqlite3.connect(file, timeout=seconds)) as connection:
+            _turn_on_wal(connection, seconds)
         file.chmod(0o600)
     except OSError as error:
         raise IntegrationConfigError(f"the database can't be kept in {file.parent}: {error.strerror}") from None
