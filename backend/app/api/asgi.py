@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from starlette.types import Receive, Scope, Send
 
 from app.api import request_ids
+from app.api.head import Headers
 from app.api.policy import ApiPolicy
 from app.domain.errors import BudgetExceeded, Cancelled, InvalidRequest, PayloadTooLarge, PlatformError
 from app.domain.exchange import HOPS_HEADER
 from app.domain.principal import Principal
 from app.domain.tracing import Trace, received
 from app.wire.openai_chat import errors
-
-Headers = list[tuple[bytes, bytes]]
 
 CLOSES_ITSELF = "closes_itself"
 """What takes a WebSocket sets this in its scope's `state` when it closes it itself as the platform stops, once all

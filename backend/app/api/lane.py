@@ -11,9 +11,10 @@ from collections.abc import Callable
 from starlette.types import Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
-Headers = list[tuple[bytes, bytes]]
+from app.api.head import Headers, headers_in, lines_of
 
 _KEY = "llm_platform.lane"
+_CLOSE = b"\r\nconnection: close\r\n"
 
 
 class Lane:
@@ -41,15 +42,15 @@ class Lane:
         if leave is not None and not self.done:
             leave()
 
-    def respond(self, status: int, headers: Headers, body: bytes) -> None:
-        """A whole response in one write. `headers` must be clean: nothing checks them."""
+    def respond(self, status: int, lines: bytes, body: bytes) -> None:
+        """A whole response in one write. `lines` of its head must be clean: nothing checks them."""
         if not self._cycle.disconnected:
-            head = self._head(status, headers)
+            head = self._head(status, lines)
             self._finish(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
 
-    async def begin(self, status: int, headers: Headers) -> None:
+    async def begin(self, status: int, lines: bytes) -> None:
         """A response in pieces. Its head is written with the first of them."""
-        self._begun = self._head(status, headers) + b"transfer-encoding: chunked\r\n\r\n"
+        self._begun = self._head(status, lines) + b"transfer-encoding: chunked\r\n\r\n"
         self._cycle.response_started = True
 
     async def write(self, piece: bytes) -> None:
@@ -71,14 +72,13 @@ class Lane:
         if not self._cycle.disconnected:
             await self._cycle.flow.drain()
 
-    def _head(self, status: int, headers: Headers) -> bytes:
+    def _head(self, status: int, lines: bytes) -> bytes:
         cycle = self._cycle
-        if (b"connection", b"close") in headers:
+        if not cycle.keep_alive:
+            lines += _CLOSE[2:]
+        elif _CLOSE in lines:
             cycle.keep_alive = False
-        elif not cycle.keep_alive:
-            headers = [*headers, (b"connection", b"close")]
-        lines = b"".join([b"%b: %b\r\n" % field for field in (*cycle.default_headers, *headers)])
-        return STATUS_LINE[status] + lines
+        return STATUS_LINE[status] + _default_lines(cycle.default_headers) + lines
 
     def _finish(self, data: bytes) -> None:
         cycle = self._cycle
@@ -96,14 +96,30 @@ class SlowLane:
     def __init__(self, send: Send) -> None:
         self._send = send
 
-    async def begin(self, status: int, headers: Headers) -> None:
-        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+    async def begin(self, status: int, lines: bytes) -> None:
+        await self._send({"type": "http.response.start", "status": status, "headers": headers_in(lines)})
 
     async def write(self, piece: bytes) -> None:
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def end(self, piece: bytes = b"") -> None:
         await self._send({"type": "http.response.body", "body": piece})
+
+
+class _Defaults:
+    """The lines of what the server adds to each head. It makes its list anew when a second is over."""
+
+    def __init__(self) -> None:
+        self._headers: Headers = []
+        self._lines = b""
+
+    def lines(self, headers: Headers) -> bytes:
+        if headers is not self._headers:
+            self._headers, self._lines = headers, lines_of(headers)
+        return self._lines
+
+
+_default_lines = _Defaults().lines
 
 
 def open_lane(scope: Scope, cycle: RequestResponseCycle) -> Lane:

@@ -5,45 +5,39 @@ https://platform.claude.com/docs/en/api/rate-limits#response-headers
 """
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from app.api.head import headers_in, lines_of
 from app.domain.limits import Standing, Unit
 
-Headers = list[tuple[bytes, bytes]]
-
-_WHAT = ("limit", "remaining", "reset")
 _TOKENS: tuple[Unit, ...] = ("tokens", "input_tokens", "output_tokens")
-_OPENAI = {kind: tuple(f"x-ratelimit-{what}-{kind}".encode() for what in _WHAT) for kind in ("requests", "tokens")}
-_NAMES: Mapping[str, tuple[bytes, ...]] = {
-    "requests": _OPENAI["requests"],
-    **dict.fromkeys(_TOKENS, _OPENAI["tokens"]),
-}
+_LINES = b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%b\r\n"
+_OPENAI_REQUESTS, _OPENAI_TOKENS = (_LINES % (kind, kind, kind) for kind in (b"requests", b"tokens"))
 
 
-def openai_headers(standings: Sequence[Standing]) -> Headers:
-    """Of several limits of one kind the one that is nearest to being reached."""
-    nearest: dict[tuple[bytes, ...], Standing] = {}
+def openai_headers(standings: Sequence[Standing]) -> bytes:
+    """As lines. Of several limits of one kind the one that is nearest to being reached."""
+    requests = tokens = None
     for standing in standings:
-        names = _NAMES.get(standing.rate.unit)
-        if names is None:
-            continue
-        known = nearest.get(names)
-        if known is None or _share(standing) < _share(known):
-            nearest[names] = standing
-    headers: Headers = []
-    for (limit, remaining, reset), standing in nearest.items():
-        headers += (
-            (limit, b"%d" % standing.rate.limit),
-            (remaining, b"%d" % standing.remaining),
-            (reset, _duration(standing.reset)),
-        )
-    return headers
+        unit = standing.rate.unit
+        if unit == "requests":
+            if requests is None or _share(standing) < _share(requests):
+                requests = standing
+        elif unit != "concurrent" and (tokens is None or _share(standing) < _share(tokens)):
+            tokens = standing
+    lines = b""
+    if requests is not None:
+        lines = _OPENAI_REQUESTS % (requests.rate.limit, requests.remaining, _duration(requests.reset))
+    if tokens is not None:
+        lines += _OPENAI_TOKENS % (tokens.rate.limit, tokens.remaining, _duration(tokens.reset))
+    return lines
 
 
-def anthropic_headers(standings: Sequence[Standing]) -> Headers:
-    headers: Headers = []
+def anthropic_headers(standings: Sequence[Standing]) -> bytes:
+    """As lines, for each kind of limit."""
+    headers: list[tuple[bytes, bytes]] = []
     for kind, units in (
         (b"requests", ("requests",)),
         (b"tokens", _TOKENS),
@@ -57,12 +51,12 @@ def anthropic_headers(standings: Sequence[Standing]) -> Headers:
                 (b"anthropic-ratelimit-%b-remaining" % kind, b"%d" % standing.remaining),
                 (b"anthropic-ratelimit-%b-reset" % kind, at.strftime("%Y-%m-%dT%H:%M:%SZ").encode()),
             ]
-    return headers
+    return lines_of(headers)
 
 
 def metadata(standings: Sequence[Standing]) -> tuple[tuple[str, str], ...]:
     """The first of them as gRPC's metadata."""
-    return tuple((name.decode(), value.decode()) for name, value in openai_headers(standings))
+    return tuple((name.decode(), value.decode()) for name, value in headers_in(openai_headers(standings)))
 
 
 def _nearest(standings: Sequence[Standing], units: Sequence[str]) -> Standing | None:

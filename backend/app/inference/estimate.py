@@ -12,7 +12,7 @@ import msgspec
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import PlatformError
-from app.domain.exchange import Encoded
+from app.domain.exchange import Places
 from app.domain.limits import Estimate
 from app.domain.rerank import RerankRequest
 from app.domain.token_estimate import BYTES_PER_TOKEN, estimate_tokens
@@ -46,13 +46,14 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     encoded = call.encoded
     if encoded is None:
         return _of(call.request, output_tokens)
-    prompt = len(encoded.body) // BYTES_PER_TOKEN + 1
-    if _BASE64 in encoded.body if len(encoded.body) < _LONG else _names_base64(encoded.body):
+    body = encoded.body
+    prompt = len(body) // BYTES_PER_TOKEN + 1
+    if _BASE64 in body if len(body) < _LONG else _names_base64(body):
         with suppress(PlatformError):  # unreadable here; whoever is asked will say so
             prompt = _of(call.request, output_tokens).input_tokens
     if call.operation in ("embeddings", "rerank"):
         return Estimate(prompt, 0)
-    wanted = _wanted_of(encoded)
+    wanted = _wanted(body) if encoded.places is None else _wanted_at(encoded.places, body)
     # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
     limit = _largest(wanted.max_completion_tokens, wanted.max_output_tokens, wanted.max_tokens)
     answers = 1 if wanted.n is wanted.best_of is None else _largest(wanted.n, wanted.best_of, 1)
@@ -75,11 +76,9 @@ def _names_base64(body: bytes) -> bool:
     return body.rfind(_BASE64) >= 0
 
 
-def _wanted_of(encoded: Encoded) -> _Wanted:
-    if encoded.places is None:
-        return _wanted(encoded.body)
-    found = [(name, encoded.places[name]) for name in _Wanted.__struct_fields__ if name in encoded.places]
-    return _Wanted(**{name: msgspec.json.decode(encoded.body[start:end]) for name, (start, end) in found})
+def _wanted_at(places: Places, body: bytes) -> _Wanted:
+    found = {name: places[name] for name in _Wanted.__struct_fields__ if name in places}
+    return _Wanted(**{name: msgspec.json.decode(body[start:end]) for name, (start, end) in found.items()})
 
 
 def settled(expected: Estimate, error: BaseException | None, usage: Usage | None, asked: bool) -> Usage | None:

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Sequence
-from operator import sub
 
 import msgspec
 
@@ -98,43 +97,46 @@ class MemoryLimits:
 
 
 class Taken:
-    """Satisfies Reservation."""
+    """Satisfies Reservation. `taken`: what each part's counter told."""
 
-    __slots__ = ("_amounts", "_clock", "_meter", "_settled", "_steps", "standings")
+    __slots__ = ("_amounts", "_clock", "_meter", "_settled", "_taken")
 
     def __init__(self, clock: Callable[[], float], meter: Meter, amounts: Amounts) -> None:
-        self.standings: list[Standing] = []
         self._clock = clock
         self._meter = meter
         self._amounts = amounts
-        self._steps: list[int] = []
+        self._taken: list[tuple[int, int, float]] = []
         self._settled = False
+
+    @property
+    def standings(self) -> Sequence[Standing]:
+        return [
+            Standing(part.rate, remaining, reset)
+            for part, (_, remaining, reset) in zip(self._meter.parts, self._taken, strict=True)
+        ]
 
     def take(self, now: float, *, force: bool = False) -> bool:
         """Part by part, until one has not enough. Whether all had, or are taken from by `force`."""
-        amounts, steps, standings = self._amounts, self._steps, self.standings
+        amounts, taken = self._amounts, self._taken
         for part in self._meter.parts:
-            found = part.counter.take(amounts[part.unit], now, force=force)
+            found = part.counter.take(amounts[part.unit], now, force)
             if found is None:
                 return False
-            step, remaining, reset = found
-            steps.append(step)
-            standings.append(Standing(part.rate, remaining, reset))
+            taken.append(found)
         return True
 
     def undo(self, now: float) -> None:
-        for part, step in zip(self._meter.parts, self._steps, strict=False):
+        for part, (step, _, _) in zip(self._meter.parts, self._taken, strict=False):
             part.counter.correct(step, -self._amounts[part.unit], now)
 
     def settle(self, usage: Usage | None) -> None:
         if self._settled:
             return
         self._settled = True
-        now = self._clock()
-        differences = tuple(map(sub, used(usage), self._amounts))
-        for part, step in zip(self._meter.parts, self._steps, strict=True):
-            if difference := differences[part.unit]:
-                part.counter.correct(step, difference, now)
+        now, spent, amounts = self._clock(), used(usage), self._amounts
+        for part, found in zip(self._meter.parts, self._taken, strict=True):
+            if difference := spent[part.unit] - amounts[part.unit]:
+                part.counter.correct(found[0], difference, now)
 
 
 def _refusal(meter: Meter, estimate: Estimate, now: float) -> RateLimited:

@@ -17,7 +17,7 @@ class Places:
     def fits(self, amount: int, now: float) -> bool:
         return self._taken < self.limit
 
-    def take(self, amount: int, now: float, *, force: bool = False) -> tuple[int, int, float] | None:
+    def take(self, amount: int, now: float, force: bool = False) -> tuple[int, int, float] | None:
         if self._taken >= self.limit and not force:
             return None
         self._taken += amount

@@ -41,7 +41,7 @@ class SlidingWindow:
         self._expire(now)
         return self._total + min(amount, self.limit) <= self.limit
 
-    def take(self, amount: int, now: float, *, force: bool = False) -> tuple[int, int, float] | None:
+    def take(self, amount: int, now: float, force: bool = False) -> tuple[int, int, float] | None:
         """Count it, if it fits or with `force`; else None. Returns the step that it stands in, for `correct`, and
         what `left` says then.
         """

@@ -8,13 +8,14 @@ counts once.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 from msgspec.structs import astuple
-from sqlalchemy import Table, select, text, tuple_
+from sqlalchemy import Table, TextClause, select, text, tuple_
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -182,8 +183,15 @@ def _types(table: Table) -> str:
 
 async def _add_up(connection: AsyncConnection, table: Table, sums: Sums) -> None:
     """In the order of their keys, so that no two who do this wait for each other."""
-    if not sums:
-        return
+    if sums:
+        query, names = _addition(table)
+        rows = [dict(zip(names, (*key, *sums[key]), strict=True)) for key in sorted(sums)]
+        await connection.execute(query, rows)
+
+
+@cache
+def _addition(table: Table) -> tuple[TextClause, Sequence[str]]:
+    """The statement, and the names of what it is given, those of the key first."""
     keys = [column.name for column in table.primary_key]
     values = [column.name for column in table.c if not column.primary_key]
     names = [*keys, *values]
@@ -192,8 +200,7 @@ async def _add_up(connection: AsyncConnection, table: Table, sums: Sums) -> None
         f" ON CONFLICT ({', '.join(keys)}) DO UPDATE SET "
         + ", ".join(f"{name} = {table.name}.{name} + excluded.{name}" for name in values)
     )
-    rows = [dict(zip(names, (*key, *sums[key]), strict=True)) for key in sorted(sums)]
-    await connection.execute(text(query), rows)
+    return text(query), names
 
 
 async def _make_partitions(connection: AsyncConnection, entries: Iterable[Entry]) -> None:

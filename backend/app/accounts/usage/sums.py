@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 
 from app.accounts.usage.schemas import Entry
 
@@ -34,11 +33,6 @@ def spending(entries: Iterable[Entry]) -> Sums:
     return sums
 
 
-_counted = attrgetter(
-    "input_tokens", "output_tokens", "cached_tokens", "cache_write_tokens", "reasoning_tokens", "seconds"
-)
-
-
 def _figures(group: Sequence[Entry]) -> list[int | float]:
     """Column by column: there are thousands of calls in few groups."""
     outcomes = [entry.outcome for entry in group]
@@ -52,6 +46,11 @@ def _figures(group: Sequence[Entry]) -> list[int | float]:
         sum([entry.attempts for entry in group]),
         sum([entry.estimated for entry in group]),
         sum([entry.cost is None and entry.attempts > 0 for entry in group]),
-        *map(sum, zip(*map(_counted, group), strict=True)),
+        sum([entry.input_tokens for entry in group]),
+        sum([entry.output_tokens for entry in group]),
+        sum([entry.cached_tokens for entry in group]),
+        sum([entry.cache_write_tokens for entry in group]),
+        sum([entry.reasoning_tokens for entry in group]),
+        sum([entry.seconds for entry in group]),
         sum(filter(None, costs)),
     ]

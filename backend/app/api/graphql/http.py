@@ -13,7 +13,6 @@ from strawberry.types.graphql import OperationType
 
 from app.api.asgi import (
     ClientGone,
-    Headers,
     error_headers,
     headers_of,
     read_body,
@@ -23,6 +22,7 @@ from app.api.asgi import (
 )
 from app.api.graphql import wire
 from app.api.graphql.errors import describe_refusal, status
+from app.api.head import Headers
 from app.api.leaving import UntilDisconnect
 from app.domain.errors import Cancelled, InternalError, InvalidRequest, PlatformError
 

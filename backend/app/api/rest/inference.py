@@ -19,7 +19,6 @@ from app.api.asgi import (
     JSON_TYPE,
     REPLAYED,
     ClientGone,
-    Headers,
     error_headers,
     headers_of,
     hops,
@@ -31,6 +30,7 @@ from app.api.asgi import (
     sent_trace,
 )
 from app.api.cache_control import cache_control
+from app.api.head import headers_in, lines_of
 from app.api.idempotency_key import OpenCall, OpenOnce, opening
 from app.api.lane import Lane, take_lane
 from app.api.leaving import UntilDisconnect
@@ -50,6 +50,9 @@ QUEUE_SILENCE = 1.0
 """Seconds that a stream waits for a place before its caller is told. Then its answer has begun, with status 200: a
 short wait should not cost the caller the status and the headers of what comes of it.
 """
+
+_JSON_LINE = b"%b: %b\r\n" % JSON_TYPE
+_LINES = b"openai-processing-ms: %d\r\nx-llm-provider: %b\r\nx-llm-attempts: %d\r\n"
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +82,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     turns a stream of domain events into the body of an answer that does not stream; `error` gives status and body.
     `silence` is the frame that fills one. `id_header` repeats the request's id, and `with_id` puts it into an
     error of this format. `kept_headers` of the request belong to the format, and go to who speaks it.
-    `limit_headers` tells how the caller stands with its limits.
+    `limit_headers` tells how the caller stands with its limits, as lines.
     """
 
     name: str
@@ -95,7 +98,7 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     id_header: bytes | None = None
     with_id: Callable[[bytes, str], bytes] | None = None
     kept_headers: tuple[bytes, ...] = ()
-    limit_headers: Callable[[Sequence[Standing]], Headers] = openai_headers
+    limit_headers: Callable[[Sequence[Standing]], bytes] = openai_headers
 
 
 class InferenceEndpoint:
@@ -186,9 +189,9 @@ class _Answer:
         self._dialect = dialect
         self._send = send
         self._began = time.perf_counter()
-        self._id_headers: Headers = [(b"x-request-id", id.encode())]
+        self._id_lines = b"x-request-id: %b\r\n" % id.encode()
         if dialect.id_header is not None:
-            self._id_headers.append((dialect.id_header, id.encode()))
+            self._id_lines += b"%b: %b\r\n" % (dialect.id_header, id.encode())
         self._sse: EventStreamResponse | None = None
         self._encoder: StreamEncoder | None = None
         self._notice: asyncio.TimerHandle | None = None
@@ -206,10 +209,10 @@ class _Answer:
             return
         self.close()
         status, body = self._dialect.error(error)
-        headers = [*self._id_headers, *error_headers(error)]
+        lines = self._id_lines + lines_of(error_headers(error))
         if isinstance(error, RateLimited):
-            headers += self._dialect.limit_headers(error.standings)
-        await self._respond(status, self._with_id(body), headers)
+            lines += self._dialect.limit_headers(error.standings)
+        await self._respond(status, self._with_id(body), lines)
 
     def _with_id(self, error: bytes) -> bytes:
         return error if self._dialect.with_id is None else self._dialect.with_id(error, self.id)
@@ -226,24 +229,24 @@ class _Answer:
             events = stream.events if type(stream) is Whole else [event async for event in stream]
         first = events[0]
         body = first.data if type(first) is Opaque else await self._dialect.fold(head, Whole(events))
-        await self._respond(200, body, self._headers(call))
+        await self._respond(200, body, self._lines(call))
 
-    async def _respond(self, status: int, body: bytes, headers: Headers) -> None:
+    async def _respond(self, status: int, body: bytes, lines: bytes) -> None:
         if self.lane is not None:
-            self.lane.respond(status, [JSON_TYPE, *headers], body)
+            self.lane.respond(status, _JSON_LINE + lines, body)
         else:
-            await send_json(self._send, status, body, headers)
+            await send_json(self._send, status, body, headers_in(lines))
 
     async def _stream(self, call: Call, head: Head, open_call: OpenCall) -> None:
         self._encoder = encoder = self._dialect.encoder(head)
         self._sse = sse = EventStreamResponse(
-            self._send, self.policy.comment_seconds, self._id_headers, self._dialect.silence, self.lane
+            self._send, self.policy.comment_seconds, self._id_lines, self._dialect.silence, self.lane
         )
         call.queued = partial(self._queued, call)
         stream = await open_call(call)
         opaque = False
         async with aclosing(stream):
-            await sse.start(self._headers(call))
+            await sse.start(self._lines(call))
             async for event in stream:
                 if type(event) is Opaque:
                     opaque = True
@@ -262,21 +265,17 @@ class _Answer:
         if waits and self._sse is not None:
             self._sse.remark(f"waiting for a place, {ahead} ahead")
 
-    def _headers(self, call: Call) -> Headers:
+    def _lines(self, call: Call) -> bytes:
         """`x-llm-overhead-ms`: what the platform itself took until now. `x-llm-queue-ms`: waits for a place."""
         spent = time.perf_counter() - self._began
-        headers = [
-            *self._id_headers,
-            (b"openai-processing-ms", b"%d" % (spent * 1000)),
-            (b"x-llm-provider", call.answered_by.encode("latin-1", "replace")),
-            (b"x-llm-attempts", b"%d" % len(call.attempts)),
-        ]
+        provider = call.answered_by.encode("latin-1", "replace")
+        lines = self._id_lines + _LINES % (spent * 1000, provider, len(call.attempts))
         if (overhead := call.overhead(spent)) is not None:
-            headers.append((b"x-llm-overhead-ms", b"%.2f" % (overhead * 1000)))
+            lines += b"x-llm-overhead-ms: %.2f\r\n" % (overhead * 1000)
         if queued := call.waited:
-            headers.append((b"x-llm-queue-ms", b"%.2f" % (queued * 1000)))
+            lines += b"x-llm-queue-ms: %.2f\r\n" % (queued * 1000)
         if call.cache_status is not None:
-            headers.append((b"x-llm-cache", call.cache_status.encode()))
+            lines += b"x-llm-cache: %b\r\n" % call.cache_status.encode()
             if call.cache_status == "replayed":
-                headers.append(REPLAYED)
-        return headers + self._dialect.limit_headers(call.standings) if call.standings else headers
+                lines += b"%b: %b\r\n" % REPLAYED
+        return lines + self._dialect.limit_headers(call.standings) if call.standings else lines

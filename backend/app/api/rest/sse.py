@@ -4,19 +4,16 @@ import asyncio
 
 from starlette.types import Send
 
-from app.api.asgi import Headers
 from app.api.lane import Lane, SlowLane
 
-_HEADERS: Headers = [
-    (b"content-type", b"text/event-stream; charset=utf-8"),
-    (b"cache-control", b"no-cache"),
-    (b"x-accel-buffering", b"no"),
-]
+_LINES = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 COMMENT = b": keep-alive\n\n"
 
 
 class EventStreamResponse:
     """Starts with the first write, or with a comment when nothing was written for `comment_seconds`.
+
+    `early_lines`: of its head, where a comment is what starts it.
 
     `comment` is the frame to write then, of a kind that readers of the stream pass over.
 
@@ -27,13 +24,13 @@ class EventStreamResponse:
         self,
         send: Send,
         comment_seconds: float,
-        early_headers: Headers,
+        early_lines: bytes,
         comment: bytes = COMMENT,
         lane: Lane | None = None,
     ) -> None:
         self._lane = lane or SlowLane(send)
         self._interval = comment_seconds
-        self._early_headers = early_headers
+        self._early_lines = early_lines
         self._silence = comment
         self._loop = asyncio.get_running_loop()
         self._last = self._loop.time()
@@ -42,10 +39,10 @@ class EventStreamResponse:
         self._remark: bytes | None = None
         self.started = False
 
-    async def start(self, headers: Headers) -> None:
+    async def start(self, lines: bytes) -> None:
         if not self.started:
             self.started = True
-            await self._lane.begin(200, _HEADERS + headers)
+            await self._lane.begin(200, _LINES + lines)
 
     async def write(self, frames: bytes) -> None:
         self._last = self._loop.time()
@@ -77,6 +74,6 @@ class EventStreamResponse:
         self._timer = self._loop.call_later(max(self._interval - silent, 0.01), self._look)
 
     async def _write_comment(self) -> None:
-        await self.start(self._early_headers)
+        await self.start(self._early_lines)
         frame, self._remark = self._remark or self._silence, None
         await self.write(frame)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.api.head import headers_in
 from app.api.limit_headers import anthropic_headers, metadata, openai_headers
 from app.domain.limits import Rate, Standing, Unit
 
@@ -22,7 +23,7 @@ STANDINGS = (
 
 
 def test_of_several_the_nearest_is_told() -> None:
-    assert openai_headers(STANDINGS) == [
+    assert headers_in(openai_headers(STANDINGS)) == [
         (b"x-ratelimit-limit-requests", b"5000"),
         (b"x-ratelimit-remaining-requests", b"1000"),
         (b"x-ratelimit-reset-requests", b"2h0m0s"),
@@ -31,11 +32,11 @@ def test_of_several_the_nearest_is_told() -> None:
         (b"x-ratelimit-reset-tokens", b"1s"),
     ]
     assert dict(metadata(STANDINGS))["x-ratelimit-remaining-tokens"] == "600"
-    assert openai_headers(STANDINGS[4:]) == openai_headers(()) == []
+    assert openai_headers(STANDINGS[4:]) == openai_headers(()) == b""
 
 
 def test_anthropics_have_times_of_day() -> None:
-    told = dict(anthropic_headers(STANDINGS))
+    told = dict(headers_in(anthropic_headers(STANDINGS)))
     assert len(told) == 12
     assert told[b"anthropic-ratelimit-input-tokens-remaining"] == b"600"
     assert told[b"anthropic-ratelimit-output-tokens-limit"] == b"500"
@@ -58,4 +59,4 @@ def test_anthropics_have_times_of_day() -> None:
     ],
 )
 def test_times_are_written_as_go_does(seconds: float, written: bytes) -> None:
-    assert openai_headers([standing("requests", 1, 1, seconds)])[2][1] == written
+    assert headers_in(openai_headers([standing("requests", 1, 1, seconds)]))[2][1] == written
