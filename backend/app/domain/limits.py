@@ -1,6 +1,6 @@
 """What a caller may use in a time, and what is left of it."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Literal, Protocol, get_args
 
 import msgspec
@@ -130,7 +130,7 @@ class Admission(Protocol):
         """None: nothing is said of such callers."""
         ...
 
-    async def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Reservation:
+    def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Awaitable[Reservation]:
         """Take it of every rate of the tier, or nothing. Raises RateLimited."""
         ...
 

@@ -1,6 +1,7 @@
 """Who may ask now: tiers and what they allow, and budgets."""
 
 import asyncio
+from collections.abc import Awaitable
 
 from app.accounts.limits.budgets import Budgets
 from app.accounts.limits.shared import SharedLimits
@@ -25,8 +26,8 @@ class Admission:
     def tier_of(self, principal: Principal) -> Tier | None:
         return self.tiers.of(principal)
 
-    async def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Reservation:
-        return await self.limits.reserve(principal.holder, tier.rates, estimate)
+    def reserve(self, principal: Principal, tier: Tier, estimate: Estimate) -> Awaitable[Reservation]:
+        return self.limits.reserve(principal.holder, tier.rates, estimate)
 
     def start(self) -> None:
         if self.budgets is not None:

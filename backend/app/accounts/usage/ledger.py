@@ -28,7 +28,7 @@ from app.domain.errors import PlatformError
 FIRST_WRITE_SECONDS = 3.0
 """After a start, which is busy enough. What others left behind is not kept waiting."""
 
-WRITE_SECONDS = 0.5
+WRITE_SECONDS = 1.0
 RETRY_SECONDS = 2.0
 TIDY_SECONDS = 3600.0
 STOP_SECONDS = 5.0

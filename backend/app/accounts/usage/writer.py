@@ -12,7 +12,7 @@ from app.accounts.usage.schemas import Entry, entries, line
 from app.accounts.usage.spool import Segment, Spool
 from app.domain.errors import PlatformError, UpstreamTimeout
 
-BATCH = 1000
+BATCH = 2000
 SEGMENT_BYTES = 4 * 2**20
 """While the database takes nothing, a file grows to this size before the next one is begun."""
 
