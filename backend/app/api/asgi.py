@@ -78,8 +78,8 @@ def hops(headers: Mapping[bytes, bytes]) -> int:
 
 async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int) -> bytes:
     """The whole body. Raises PayloadTooLarge beyond `limit` bytes, Cancelled if the client left."""
-    length = headers.get(b"content-length")
-    if length is not None and length.isdigit() and int(length) > limit:
+    length = headers.get(b"content-length", b"")
+    if length.isdigit() and int(length) > limit:
         raise _too_large(limit)
     if headers.get(b"content-encoding", b"identity") != b"identity":
         raise InvalidRequest("A compressed body is not read here: send it without Content-Encoding.")

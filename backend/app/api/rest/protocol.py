@@ -1,22 +1,37 @@
-"""uvicorn's HTTP protocol with what it lacks: a time limit on headers, and JSON for a broken request."""
+"""uvicorn's HTTP protocol with what it lacks: a time limit on heads, JSON for a broken request, and a short way
+for requests that are small and come one by one.
+"""
 
 import asyncio
+from collections.abc import Mapping
+from math import inf
 from typing import Any, cast
 
 from starlette.types import Scope
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.api.lane import Lane, open_lane
+from app.api.rest.short_cycle import ShortCycle
 from app.core.batched_writes import BatchedTransport
 from app.domain.errors import InvalidRequest
 from app.wire.openai_chat import errors
 
+_DIGITS = len(str(HIGH_WATER_LIMIT))
+_LONG = (b"transfer-encoding", b"expect")
+
 
 class GuardedProtocol(HttpToolsProtocol):
-    """Closes a connection whose request head is not there `header_seconds` after connecting or its first byte."""
+    """Closes a connection whose request head is not there `header_seconds` after connecting or its first byte.
+
+    No request arms a timer of its own, if its head comes in one piece: those that are there look whether they are
+    still wanted when they go off.
+    """
 
     header_seconds = 10.0
     _head_timer: asyncio.TimerHandle | None = None
+    _in_head = True
+    _idle_since = inf
     _lanes: tuple[Lane, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -24,18 +39,35 @@ class GuardedProtocol(HttpToolsProtocol):
         self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_arrived()
+        self._stop_timers()
         super().connection_lost(exc)
         for lane in self._lanes:
             lane.left()
 
-    def on_message_begin(self) -> None:
-        if self._head_timer is None:
+    def handle_websocket_upgrade(self) -> None:
+        self._stop_timers()
+        super().handle_websocket_upgrade()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._in_head and self._head_timer is None:
             self._await_head()
+
+    def on_message_begin(self) -> None:
+        self._in_head = True
         super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._head_arrived()
+        fields = dict(self.headers)
+        if self._is_short(fields):
+            self.cycle = cycle = ShortCycle(self)
+            self._lanes = (open_lane(cast(Scope, self.scope), cycle),)
+            return
+        self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
         super().on_headers_complete()
         if self.cycle is not None and self.cycle.scope is self.scope:
             # Requests that came in a pipeline wait behind one another, so there may be several.
@@ -44,19 +76,74 @@ class GuardedProtocol(HttpToolsProtocol):
                 open_lane(cast(Scope, self.scope), self.cycle),
             )
 
+    def on_body(self, body: bytes) -> None:
+        if type(self.cycle) is ShortCycle:
+            self.cycle.whole += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        if type(self.cycle) is ShortCycle:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self._await_request(self.timeout_keep_alive)
+
+    def timeout_keep_alive_handler(self) -> None:
+        idle = max(0.0, self.loop.time() - self._idle_since)
+        if idle < self.timeout_keep_alive:
+            self._await_request(self.timeout_keep_alive - idle)
+        else:
+            super().timeout_keep_alive_handler()
+
     def send_400_response(self, msg: str) -> None:
         _, body = errors.encode(InvalidRequest("This is not a valid HTTP/1.1 request.", code="invalid_http"))
         head = b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
         self.transport.write(b"%bcontent-length: %d\r\n\r\n%b" % (head, len(body), body))
         self.transport.close()
 
+    def _is_short(self, fields: Mapping[bytes, bytes]) -> bool:
+        """Whether it may wait until it is whole: it will soon be, and nothing is under way before it."""
+        length = fields.get(b"content-length", b"0")
+        return (
+            (self.cycle is None or self.cycle.response_complete)
+            and len(length) <= _DIGITS
+            and int(length) <= HIGH_WATER_LIMIT
+            and fields.keys().isdisjoint(_LONG)
+            and not self.parser.should_upgrade()
+            and self.parser.get_http_version() == "1.1"
+        )
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since = inf
+
+    def _await_request(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
+
     def _await_head(self) -> None:
         self._head_timer = self.loop.call_later(self.header_seconds, self._too_slow)
 
     def _head_arrived(self) -> None:
+        self._in_head = False
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _stop_timers(self) -> None:
+        self._head_arrived()
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
 
     def _too_slow(self) -> None:
         if not self.transport.is_closing():
