@@ -11,7 +11,7 @@ import resource
 import sys
 from pathlib import Path
 
-from bench import costs, overload, report, startup
+from bench import costs, overload, report, scaling, startup
 from bench.gateways import Contender, platforms
 from bench.install import contenders
 from bench.peers import PEERS
@@ -34,10 +34,16 @@ def main() -> None:
         startup=started,
         results=results,
         costs=[] if given.no_costs or given.no_platform else costs.measure(PAIRS * given.runs, _say),
+        scaling=None if _alone(given) else scaling.measure(given.workers, PAIRS * given.runs),
         overload=[] if given.no_overload or given.no_platform else overload.measure(),
     )
     path = report.save(RESULTS, found)
     sys.stdout.write(f"{report.markdown(found)}\n\nsaved as {path.name} and .json in bench/results\n")
+
+
+def _alone(given: argparse.Namespace) -> bool:
+    """Whether nothing is to be told of several workers."""
+    return bool(given.no_scaling or given.no_platform or given.workers < 2)
 
 
 def _arguments() -> argparse.Namespace:
@@ -50,6 +56,7 @@ def _arguments() -> argparse.Namespace:
     arguments.add_argument("--peers", nargs="*", metavar="NAME", help="install and measure other gateways too")
     arguments.add_argument("--no-startup", action="store_true", help="leave out import and start-up")
     arguments.add_argument("--no-costs", action="store_true", help="leave out what each layer costs")
+    arguments.add_argument("--no-scaling", action="store_true", help="leave out workers beside platforms of one")
     arguments.add_argument("--no-overload", action="store_true", help="leave out more load than can be borne")
     arguments.add_argument("--no-platform", action="store_true", help="measure the floor and the peers alone")
     return arguments.parse_args()

@@ -33,14 +33,14 @@ class NoFigures(Exception):
 
 def warm_up(server: Running, scenario: Scenario) -> None:
     if scenario.warm_up:
-        uvloop.run(load.run(_load(server, scenario, scenario.warm_up)))
+        uvloop.run(load.run(load_of(server, scenario, scenario.warm_up)))
 
 
 def measure(server: Running, scenario: Scenario) -> Figures:
     """One run. Raises NoFigures when not one request succeeded, and what load.run raises."""
     server.forget_peak()
     before, own_before = server.cpu_seconds(), time.process_time()
-    outcome = uvloop.run(load.run(_load(server, scenario, scenario.seconds)))
+    outcome = uvloop.run(load.run(load_of(server, scenario, scenario.seconds)))
     spent, own = server.cpu_seconds() - before, time.process_time() - own_before
     if not outcome.latencies:
         raise NoFigures(f"all {outcome.errors} requests failed: {outcome.first_error}")
@@ -57,7 +57,7 @@ def measure(server: Running, scenario: Scenario) -> Figures:
     )
 
 
-def _load(server: Running, scenario: Scenario, seconds: float) -> load.Load:
+def load_of(server: Running, scenario: Scenario, seconds: float) -> load.Load:
     return load.Load(
         port=server.address.port,
         request=request_bytes(scenario, server.address),

@@ -12,6 +12,8 @@ from bench.costs import Cost
 from bench.gateways import FLOOR
 from bench.measure import Figures
 from bench.overload import CAPACITY, Overload
+from bench.scaling import SCENARIO as SCALING
+from bench.scaling import Scaling
 from bench.startup import Startup
 from bench.turns import Results
 
@@ -27,6 +29,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     results: Results
     startup: Startup | None = None
     costs: Sequence[Cost] = ()
+    scaling: Scaling | None = None
     overload: Sequence[Overload] = ()
 
 
@@ -34,6 +37,7 @@ def markdown(found: Found) -> str:
     parts = [_startup(found.startup)] if found.startup else []
     parts += [_servers(found.results), _overview(found.results)]
     parts += [_costs(found.costs)] if found.costs else []
+    parts += [_scaling(found.scaling)] if found.scaling else []
     parts += [_overload(found.overload)] if found.overload else []
     return "\n\n".join([*parts, _details(found.results)])
 
@@ -46,6 +50,7 @@ def save(folder: Path, found: Found) -> Path:
         "machine": f"{platform.machine()} {platform.system()} Python {platform.python_version()}",
         "startup": msgspec.to_builtins(found.startup),
         "costs": msgspec.to_builtins(found.costs),
+        "scaling": msgspec.to_builtins(found.scaling),
         "overload": msgspec.to_builtins(found.overload),
         **msgspec.to_builtins(found.results),
     }
@@ -96,6 +101,12 @@ def _costs(found: Sequence[Cost]) -> str:
         for each in found
     ]
     return _table(("what costs a request at c=32", "CPU µs", "half of the pairs", "without it"), rows)
+
+
+def _scaling(found: Scaling) -> str:
+    head = (SCALING.name, f"{found.workers} platforms", f"{found.workers} workers", "ratio", "half of the pairs")
+    figures = (f"{found.apart_us:.1f}", f"{found.together_us:.1f}", f"{found.ratio:.2f}")
+    return _table(head, [("CPU µs", *figures, f"{found.low:.2f} to {found.high:.2f}")])
 
 
 def _overload(found: Sequence[Overload]) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from bench import answers, costs, load, overload, report
+from bench import answers, costs, load, overload, report, scaling
 from bench.gateways import FLOOR, first_answer
 from bench.install import contenders
 from bench.measure import Figures, median_of
@@ -248,3 +248,10 @@ def test_a_cost_is_the_median_of_the_differences() -> None:
     assert (found.cpu_us, found.low, found.high, found.without_us) == (12.0, 10.0, 14.0, 100.0)
     text = report.markdown(report.Found(results=Results(servers=[], scenarios={}), costs=[found]))
     assert "| log | 12.0 | 10.0 to 14.0 | 100.0 |" in text
+
+
+def test_workers_are_held_against_as_many_platforms() -> None:
+    found = scaling.summary(2, [(100.0, 110.0), (200.0, 190.0), (100.0, 100.0)])
+    assert (found.apart_us, found.together_us, found.ratio) == (100.0, 110.0, 1.0)
+    text = report.markdown(report.Found(results=Results(servers=[], scenarios={}), scaling=found))
+    assert "| CPU µs | 100.0 | 110.0 | 1.00 | 0.97 to 1.05 |" in text
