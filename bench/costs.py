@@ -50,6 +50,7 @@ def _pairs(layer: Contender, count: int) -> list[tuple[float, float]]:
     with ExitStack() as stack:
         port = stack.enter_context(upstream()).address.port
         without, with_it = servers = [stack.enter_context(start(port)) for start in (platform, layer.start)]
+        without.afterwards = with_it.afterwards  # what an idle platform takes then is in both
         for server in servers:
             server.settle()
             warm_up(server, SCENARIO)

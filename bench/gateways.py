@@ -57,6 +57,8 @@ _BUDGETS = {"budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each"
 """Everything is counted, and nothing is ever reached."""
 
 TENANTS = {**_TIERS, "log_level": "warning"}
+LEDGER_SECONDS = 1.5
+"""After so many the ledger has written into its database what was answered."""
 
 
 def traces(ratio: float) -> dict[str, object]:
@@ -115,6 +117,8 @@ def platform(
 
     address = Address(port=free_port(), headers={"authorization": f"Bearer {key}"} if key else {})
     with _serving(wanted, address, "--workers", str(workers), key=key) as gateway:
+        if key is not None:
+            gateway.afterwards = LEDGER_SECONDS
         if virtual:
             gateway.address = with_virtual_key(address)
         yield gateway

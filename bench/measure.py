@@ -41,7 +41,9 @@ def measure(server: Running, scenario: Scenario) -> Figures:
     server.forget_peak()
     before, own_before = server.cpu_seconds(), time.process_time()
     outcome = uvloop.run(load.run(load_of(server, scenario, scenario.seconds)))
-    spent, own = server.cpu_seconds() - before, time.process_time() - own_before
+    own = time.process_time() - own_before
+    time.sleep(server.afterwards)
+    spent = server.cpu_seconds() - before
     if not outcome.latencies:
         raise NoFigures(f"all {outcome.errors} requests failed: {outcome.first_error}")
     count = len(outcome.latencies) * max(scenario.chunks, 1)

@@ -59,11 +59,14 @@ def _taken_once(port: int) -> int:
 
 
 class Running:
-    """A server that this process started. `started_in`: seconds from start to its first good answer."""
+    """A server that this process started. `started_in`: seconds from start to its first good answer. `afterwards`:
+    for how many it still works on what it has answered.
+    """
 
     def __init__(self, process: "subprocess.Popen[bytes]", address: Address, started_in: float) -> None:
         self.address = address
         self.started_in = started_in
+        self.afterwards = 0.0
         self._process = psutil.Process(process.pid)
 
     def cpu_seconds(self) -> float:

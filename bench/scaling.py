@@ -6,6 +6,7 @@ whoever has started them. What the workers themselves cost is the difference.
 
 import asyncio
 import statistics
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 
@@ -52,6 +53,7 @@ def _cost(servers: Sequence[Running], workers: int) -> float:
     scenario = msgspec.structs.replace(SCENARIO, connections=SCENARIO.connections * workers)
     before = sum(server.cpu_seconds() for server in servers)
     count = uvloop.run(_answers(servers, scenario))
+    time.sleep(servers[0].afterwards)
     return (sum(server.cpu_seconds() for server in servers) - before) / count * 1e6
 
 
