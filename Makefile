@@ -45,7 +45,7 @@ dashboards: $(DEV_STAMP)  ## Write the dashboards and LiteLLM's names into monit
 parity: $(DEV_STAMP)  ## Ask the same through every front-end and write docs/parity.md
 	$(BIN)/python scripts/parity_table.py > docs/parity.md
 
-bench: $(DEV_STAMP)  ## Measure the platform on this machine (7 minutes)
+bench: $(DEV_STAMP)  ## Measure the platform on this machine (10 minutes)
 	$(BIN)/python -m bench
 
 bench-peers: $(DEV_STAMP)  ## Measure other gateways beside it (installs them; half an hour)

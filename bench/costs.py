@@ -13,6 +13,7 @@ import msgspec
 from bench.gateways import LAYERS, Contender, platform, upstream
 from bench.measure import measure as measure_one
 from bench.measure import warm_up
+from bench.processes import Running
 from bench.scenarios import Scenario
 
 SCENARIO = Scenario(name="request, c=32", connections=32, seconds=1.0)
@@ -54,6 +55,10 @@ def _pairs(layer: Contender, count: int) -> list[tuple[float, float]]:
         for server in servers:
             server.settle()
             warm_up(server, SCENARIO)
-        return [
-            (measure_one(without, SCENARIO).cpu_us, measure_one(with_it, SCENARIO).cpu_us) for _ in range(count)
-        ]
+        return [_pair(servers, first=number % 2) for number in range(count)]
+
+
+def _pair(servers: Sequence[Running], first: int) -> tuple[float, float]:
+    """`first`: which of the two. They take turns, so that no drift of the machine is one's."""
+    found = {index: measure_one(servers[index], SCENARIO).cpu_us for index in (first, 1 - first)}
+    return found[0], found[1]

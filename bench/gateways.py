@@ -57,7 +57,7 @@ _BUDGETS = {"budgets": {"all": {"usd": 10**6}, "each-key": {"usd": 10**6, "each"
 """Everything is counted, and nothing is ever reached."""
 
 TENANTS = {**_TIERS, "log_level": "warning"}
-LEDGER_SECONDS = 1.5
+LEDGER_SECONDS = 1.2
 """After so many the ledger has written into its database what was answered."""
 
 

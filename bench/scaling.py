@@ -15,7 +15,7 @@ import uvloop
 
 from bench import load
 from bench.gateways import KEY, WATCHED, platform, upstream
-from bench.measure import load_of, warm_up
+from bench.measure import NoFigures, load_of, warm_up
 from bench.processes import Running
 from bench.scenarios import Scenario
 
@@ -34,7 +34,7 @@ class Scaling(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(workers: int, pairs: int) -> Scaling:
-    """Two pairs or more. Raises NotStarted, and what load.run raises."""
+    """Two pairs or more. Raises NotStarted, NoFigures where a request failed, and what load.run raises."""
     with ExitStack() as stack:
         port = stack.enter_context(upstream()).address.port
 
@@ -45,7 +45,14 @@ def measure(workers: int, pairs: int) -> Scaling:
             return server
 
         apart, together = [start(1) for _ in range(workers)], [start(workers)]
-        return summary(workers, [(_cost(apart, 1), _cost(together, workers)) for _ in range(pairs)])
+        return summary(workers, [_pair(apart, together, first=number % 2) for number in range(pairs)])
+
+
+def _pair(apart: Sequence[Running], together: Sequence[Running], first: int) -> tuple[float, float]:
+    """`first`: which of the two. They take turns, so that no drift of the machine is one's."""
+    turns = [(apart, 1), (together, len(apart))]
+    costs = {index: _cost(*turns[index]) for index in (first, 1 - first)}
+    return costs[0], costs[1]
 
 
 def _cost(servers: Sequence[Running], workers: int) -> float:
@@ -59,6 +66,8 @@ def _cost(servers: Sequence[Running], workers: int) -> float:
 
 async def _answers(servers: Sequence[Running], scenario: Scenario) -> int:
     outcomes = await asyncio.gather(*(load.run(load_of(each, scenario, scenario.seconds)) for each in servers))
+    if failed := [outcome for outcome in outcomes if outcome.errors]:
+        raise NoFigures(f"{failed[0].errors} requests failed: {failed[0].first_error}")
     return sum(len(outcome.latencies) for outcome in outcomes)
 
 

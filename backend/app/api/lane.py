@@ -74,10 +74,10 @@ class Lane:
 
     def _head(self, status: int, lines: bytes) -> bytes:
         cycle = self._cycle
-        if not cycle.keep_alive:
-            lines += _CLOSE[2:]
-        elif _CLOSE in lines:
+        if _CLOSE in lines:
             cycle.keep_alive = False
+        elif not cycle.keep_alive:
+            lines += _CLOSE[2:]
         return STATUS_LINE[status] + _default_lines(cycle.default_headers) + lines
 
     def _finish(self, data: bytes) -> None:

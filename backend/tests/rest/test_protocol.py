@@ -17,14 +17,22 @@ LONG = b"x" * 100_000
 
 
 class Telling:
-    """Answers with what it was told of the request; under /wait once the client has left, or `go` is set."""
+    """Answers with what it was told of the request; under /wait once the client has left, or `go` is set; under
+    /early before it has read its body. `asked`: for what.
+    """
 
     def __init__(self) -> None:
+        self.asked: list[str] = []
         self.went_on: list[str] = []
         self.go = asyncio.Event()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        body, more = b"", True
+        self.asked.append(scope["path"])
+        if scope["type"] == "websocket":
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close"})
+            return
+        body, more = b"", scope["path"] != "/early"
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":
@@ -156,12 +164,36 @@ async def test_an_application_hears_that_its_client_has_left(sent: bytes, heard:
         await eventually(lambda: app.went_on == heard)
 
 
+async def test_a_body_that_takes_too_long_is_not_waited_for() -> None:
+    """Its application may not want it, and says so."""
+    app = Telling()
+    async with connected(app, header_seconds=0.1) as (reader, writer):
+        writer.write(post(b"/early", b"abc")[:-1])
+        assert (await answer(reader))["body"] == ""
+        writer.write(b"c" + post(b"/", b"next"))
+        assert (await answer(reader))["body"] == "next"
+    assert app.asked == ["/early", "/"]
+
+
+async def test_a_websocket_follows_a_request() -> None:
+    app = Telling()
+    async with connected(app, ws="websockets-sansio") as (reader, writer):
+        writer.write(post(b"/", b"abc"))
+        await answer(reader)
+        key = b"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        writer.write(
+            b"GET /ws HTTP/1.1\r\n" + HOST + b"connection: upgrade\r\nupgrade: websocket\r\n" + key + b"\r\n"
+        )
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 101")
+    assert app.asked == ["/", "/ws"]
+
+
 async def test_of_a_small_request_that_never_comes_whole_nobody_hears() -> None:
     app = Telling()
     async with connected(app) as (_, writer):
         writer.write(post(b"/", b"abc")[:-1])
         await writer.drain()
-    assert app.went_on == []
+    assert app.asked == []
 
 
 async def test_a_connection_that_is_not_used_is_closed() -> None:

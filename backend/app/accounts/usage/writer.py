@@ -16,7 +16,7 @@ BATCH = 2000
 SEGMENT_BYTES = 4 * 2**20
 """While the database takes nothing, a file grows to this size before the next one is begun."""
 
-ORPHAN_TURNS = 20
+ORPHAN_TURNS = 10
 """Every so many turns it is looked for files of processes that died."""
 
 REJECTED = "rejected.jsonl"

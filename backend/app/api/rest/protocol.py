@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from math import inf
 from typing import Any, cast
 
+from httptools import HttpParserError
 from starlette.types import Scope
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -24,19 +25,21 @@ _LONG = (b"transfer-encoding", b"expect")
 class GuardedProtocol(HttpToolsProtocol):
     """Closes a connection whose request head is not there `header_seconds` after connecting or its first byte.
 
-    No request arms a timer of its own, if its head comes in one piece: those that are there look whether they are
-    still wanted when they go off.
+    A small request waits as long until it is whole (`_whole`: what is here of its body), and goes uvicorn's way if
+    it is not. No request arms a timer of its own if it comes in one piece: those that are there look whether they
+    are still wanted when they go off.
     """
 
     header_seconds = 10.0
-    _head_timer: asyncio.TimerHandle | None = None
-    _in_head = True
+    _timer: asyncio.TimerHandle | None = None
+    _unfinished = True
+    _whole: bytes | None = None
     _idle_since = inf
     _lanes: tuple[Lane, ...] = ()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(BatchedTransport(transport, self.loop))
-        self._await_head()
+        self._await_rest()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timers()
@@ -50,43 +53,41 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if self._in_head and self._head_timer is None:
-            self._await_head()
+        if self._unfinished and self._timer is None:
+            self._await_rest()
 
     def on_message_begin(self) -> None:
-        self._in_head = True
+        self._unfinished = True
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._head_arrived()
-        fields = dict(self.headers)
-        if self._is_short(fields):
-            self.cycle = cycle = ShortCycle(self)
-            self._lanes = (open_lane(cast(Scope, self.scope), cycle),)
-            return
-        self.expect_100_continue = fields.get(b"expect", b"").lower() == b"100-continue"
-        super().on_headers_complete()
-        if self.cycle is not None and self.cycle.scope is self.scope:
-            # Requests that came in a pipeline wait behind one another, so there may be several.
-            self._lanes = (
-                *(lane for lane in self._lanes if not lane.done),
-                open_lane(cast(Scope, self.scope), self.cycle),
-            )
+        if self._is_short(dict(self.headers)):
+            self._whole = b""
+        else:
+            self._begin(None)
 
     def on_body(self, body: bytes) -> None:
-        if type(self.cycle) is ShortCycle:
-            self.cycle.whole += body
-        else:
+        if self._whole is None:
             super().on_body(body)
+        else:
+            self._whole += body
 
     def on_message_complete(self) -> None:
-        if type(self.cycle) is ShortCycle:
-            self._start_asgi_task(self.cycle, self.app)
-        else:
+        if self._whole is None:
             super().on_message_complete()
+            return
+        whole, self._whole = self._whole, None
+        self._arrived()
+        self.cycle = cycle = ShortCycle(self, whole)
+        self._lanes = (open_lane(cast(Scope, self.scope), cycle),)
+        self._start_asgi_task(cycle, self.app)
+
+    def shutdown(self) -> None:
+        self._wait_no_longer()
+        super().shutdown()
 
     def on_response_complete(self) -> None:
         self.server_state.total_requests += 1
@@ -131,22 +132,48 @@ class GuardedProtocol(HttpToolsProtocol):
     def _await_request(self, seconds: float) -> None:
         self.timeout_keep_alive_task = self.loop.call_later(seconds, self.timeout_keep_alive_handler)
 
-    def _await_head(self) -> None:
-        self._head_timer = self.loop.call_later(self.header_seconds, self._too_slow)
+    def _begin(self, body: bytes | None) -> None:
+        """Uvicorn's way: the application is told of the request while the rest of it is on its way."""
+        self._arrived()
+        self.expect_100_continue = dict(self.headers).get(b"expect", b"").lower() == b"100-continue"
+        super().on_headers_complete()
+        if self.cycle is not None and self.cycle.scope is self.scope:
+            # Requests that came in a pipeline wait behind one another, so there may be several.
+            self._lanes = (
+                *(lane for lane in self._lanes if not lane.done),
+                open_lane(cast(Scope, self.scope), self.cycle),
+            )
+        if body:
+            super().on_body(body)
 
-    def _head_arrived(self) -> None:
-        self._in_head = False
-        if self._head_timer is not None:
-            self._head_timer.cancel()
-            self._head_timer = None
+    def _wait_no_longer(self) -> None:
+        """For the rest of a small request."""
+        whole, self._whole = self._whole, None
+        if whole is not None and not self.transport.is_closing():
+            try:
+                self._begin(whole)
+            except HttpParserError:
+                self.send_400_response("")
+
+    def _await_rest(self) -> None:
+        self._timer = self.loop.call_later(self.header_seconds, self._too_slow)
+
+    def _arrived(self) -> None:
+        self._unfinished = False
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _stop_timers(self) -> None:
-        self._head_arrived()
+        self._arrived()
+        self._whole = None
         if self.timeout_keep_alive_task is not None:
             self.timeout_keep_alive_task.cancel()
 
     def _too_slow(self) -> None:
-        if not self.transport.is_closing():
+        if self._whole is not None:
+            self._wait_no_longer()
+        elif not self.transport.is_closing():
             self.transport.close()
 
 

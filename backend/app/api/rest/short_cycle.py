@@ -17,6 +17,9 @@ class _NobodyWaits:
         pass
 
 
+_NOBODY_WAITS = _NobodyWaits()
+
+
 class ShortCycle(RequestResponseCycle):
     """A request whose application runs once all of it is here. uvicorn's own begins with the head, and has an
     event and a buffer for what follows: with the timers that was a tenth of a request.
@@ -29,10 +32,10 @@ class ShortCycle(RequestResponseCycle):
     chunked_encoding: bool | None = None
     expected_content_length = 0
     _told = False
-    message_event: Any = _NobodyWaits()
+    message_event: Any = _NOBODY_WAITS
 
-    def __init__(self, protocol: HttpToolsProtocol) -> None:
-        self.whole = b""
+    def __init__(self, protocol: HttpToolsProtocol, whole: bytes) -> None:
+        self._whole = whole
         self.scope = scope = protocol.scope
         self.transport = protocol.transport
         self.flow = protocol.flow
@@ -49,9 +52,11 @@ class ShortCycle(RequestResponseCycle):
         if not self._told:
             self._told = True
             self.flow.resume_reading()  # paused where another request came behind; the client's end is read, too
-            return {"type": "http.request", "body": self.whole, "more_body": False}
+            whole, self._whole = self._whole, b""
+            return {"type": "http.request", "body": whole, "more_body": False}
         if not (self.disconnected or self.response_complete):
-            self.message_event = asyncio.Event()
+            if self.message_event is _NOBODY_WAITS:
+                self.message_event = asyncio.Event()
             await self.message_event.wait()
         return {"type": "http.disconnect"}
 

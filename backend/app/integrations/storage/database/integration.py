@@ -223,14 +223,16 @@ def _load() -> list[Any]:
 
 
 def _turn_on_wal(connection: sqlite3.Connection, seconds: float) -> None:
-    """Ask again while others turn it on: of those who read, SQLite lets one wait to write, and fails the rest."""
+    """Ask again while others turn it on: of those who read, SQLite lets one wait to write, and fails the rest.
+    The last byte of a code is what it is about: https://www.sqlite.org/rescode.html
+    """
     until = monotonic() + seconds
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
             return
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > until:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > until:
                 raise
         sleep(_BUSY_SECONDS)
 
