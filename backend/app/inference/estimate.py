@@ -46,11 +46,7 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     encoded = call.encoded
     if encoded is None:
         return _of(call.request, output_tokens)
-    body = encoded.body
-    prompt = len(body) // BYTES_PER_TOKEN + 1
-    if _BASE64 in body if len(body) < _LONG else _names_base64(body):
-        with suppress(PlatformError):  # unreadable here; whoever is asked will say so
-            prompt = _of(call.request, output_tokens).input_tokens
+    body, prompt = encoded.body, _length(call, encoded.body)
     if call.operation in ("embeddings", "rerank"):
         return Estimate(prompt, 0)
     wanted = _wanted(body) if encoded.places is None else _wanted_at(encoded.places, body)
@@ -60,6 +56,25 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     if call.operation == "text_completion":
         answers *= _prompts(wanted.prompt)
     return _bounded(prompt, (limit or output_tokens) * answers, not limit)
+
+
+def prompt_tokens(call: Call) -> int:
+    """What whoever was asked has read, where nobody tells."""
+    if call.prompt is not None:
+        return call.prompt.about
+    if call.encoded is not None:
+        return min(_length(call, call.encoded.body), MOST)
+    try:
+        return _of(call.request, 0).input_tokens
+    except PlatformError:
+        return 0
+
+
+def _length(call: Call, body: bytes) -> int:
+    if _BASE64 in body if len(body) < _LONG else _names_base64(body):
+        with suppress(PlatformError):  # unreadable here; whoever is asked will say so
+            return _of(call.request, 0).input_tokens
+    return len(body) // BYTES_PER_TOKEN + 1
 
 
 def _names_base64(body: bytes) -> bool:

@@ -12,10 +12,10 @@ from app.domain.calls import EndedCall, Tried
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
-from app.domain.token_estimate import BYTES_PER_TOKEN
 from app.domain.usage import Usage
 from app.domain.whole import Whole
 from app.inference.call import Attempt, Call, Considered, PromptSize
+from app.inference.estimate import prompt_tokens
 from app.inference.policy import ModelPolicy
 
 logger = logging.getLogger(__name__)
@@ -241,11 +241,7 @@ def _used(whole: Whole) -> Usage | None:
 
 def _estimated(call: Call, output_tokens: int) -> Usage:
     """What a provider has read and written that was not heard to its end."""
-    if call.prompt is not None:
-        read = call.prompt.about
-    else:
-        read = len(call.encoded.body) // BYTES_PER_TOKEN if call.encoded is not None else 0
-    return Usage(input_tokens=read, output_tokens=output_tokens, estimated=True)
+    return Usage(input_tokens=prompt_tokens(call), output_tokens=output_tokens, estimated=True)
 
 
 def _outcome(error: BaseException) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from app.domain.chat import ChatRequest
 from app.domain.models import ModelInfo
 from app.inference.call import Call, Target
 from app.inference.catalog import Catalog, LiveCatalog, Source
@@ -13,6 +14,8 @@ from app.inference.policy import ModelPolicy, RoutingPolicy
 from app.inference.routes import ConfiguredModel, Route, Routing
 from app.inference.vitals import Fleet, Vitals
 from app.testing.providers import ScriptedProvider
+
+ASKED = ChatRequest(model="m", messages=())
 
 
 def target(name: str = "m", *, info: Mapping[str, Any] | None = None, **fields: Any) -> Target:
@@ -61,5 +64,5 @@ def snapshot(models: Mapping[str, ConfiguredModel], fleet: Fleet | None = None) 
 
 def call_for(name: str = "m", **fields: Any) -> Call:
     return msgspec.structs.replace(
-        Call(id="c", operation="chat", model=name, decode=lambda: None, stream=True), **fields
+        Call(id="c", operation="chat", model=name, decode=lambda: ASKED, stream=True), **fields
     )

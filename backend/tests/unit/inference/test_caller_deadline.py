@@ -11,6 +11,7 @@ from app.inference.policy import ModelPolicy, RoutingPolicy, Timeouts
 from app.inference.stages.deadline import keep_time
 from app.inference.vitals import Vitals
 from app.testing.providers import ScriptedProvider, Step
+from tests.unit.inference.targets import ASKED
 
 START = Started(id="i", model="m", created=1)
 LONG, SHORT = 30.0, 0.05
@@ -19,7 +20,7 @@ LONG, SHORT = 30.0, 0.05
 async def run(script: list[Step], deadline: float | None, timeouts: Timeouts, stream: bool = True) -> None:
     provider = ScriptedProvider(script)
     at = None if deadline is None else asyncio.get_running_loop().time() + deadline
-    call = Call(id="c", operation="chat", model="m", decode=dict, stream=stream, deadline=at)
+    call = Call(id="c", operation="chat", model="m", decode=lambda: ASKED, stream=stream, deadline=at)
     target = Target(source=provider, model="m", vitals=Vitals(RoutingPolicy()))
     attempt = Attempt(call, target, policy=ModelPolicy(timeouts=timeouts))
 

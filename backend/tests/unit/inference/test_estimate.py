@@ -14,8 +14,8 @@ from app.domain.errors import UpstreamError
 from app.domain.exchange import Encoded
 from app.domain.limits import Estimate
 from app.domain.usage import Usage
-from app.inference.call import Call, Operation
-from app.inference.estimate import MOST, estimate, settled
+from app.inference.call import Call, Operation, PromptSize
+from app.inference.estimate import MOST, estimate, prompt_tokens, settled
 from app.wire.openai_chat import request as wire
 from app.wire.top_level import locate
 
@@ -129,3 +129,16 @@ def test_what_was_not_told_is_not_for_nothing(
 ) -> None:
     found = settled(EXPECTED, error, usage, was_asked)
     assert (found.input_tokens, found.output_tokens) == held if found else held == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("call", "tokens"),
+    [
+        (sent(filling="x" * 400), 118),
+        (sent(messages=[{"role": "user", "content": [PICTURE]}]), 1_004),
+        (asked(ChatRequest(model="m", messages=SAID)), 104),
+        (msgspec.structs.replace(sent(), prompt=PromptSize(about=7, fewest=3)), 7),
+    ],
+)
+def test_what_nobody_tells_was_read_all_the_same(call: Call, tokens: int) -> None:
+    assert prompt_tokens(call) == tokens

@@ -26,6 +26,7 @@ from app.inference.routes import ConfiguredModel, Route, Routing
 from app.inference.stages.account import Account, CallRecord
 from app.inference.stages.deadline import keep_time
 from app.testing.providers import ScriptedProvider
+from tests.unit.inference.targets import ASKED
 
 START = Started(id="1", model="model", created=0)
 HELLO = [
@@ -49,7 +50,7 @@ def router_over(
 
 
 def call_for(model: str = "both", *, stream: bool = True) -> Call:
-    return Call(id="c", operation="chat", model=model, decode=lambda: None, stream=stream)
+    return Call(id="c", operation="chat", model=model, decode=lambda: ASKED, stream=stream)
 
 
 async def events_of(router: Router, call: Call) -> list[StreamEvent]:

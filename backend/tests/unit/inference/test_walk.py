@@ -451,4 +451,4 @@ async def test_what_a_caller_had_begun_is_counted_when_it_leaves() -> None:
     await provider.asked.wait()
     asking.cancel()
     await asyncio.gather(asking, return_exceptions=True)
-    assert platform.records[0].usage == Usage(input_tokens=100, estimated=True)
+    assert platform.records[0].usage == Usage(input_tokens=101, estimated=True)

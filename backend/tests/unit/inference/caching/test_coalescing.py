@@ -161,7 +161,7 @@ async def test_a_failure_in_mid_answer_is_everybodys() -> None:
     assert [str(outcome) for outcome in outcomes] == ["cut"] * 3
     assert seen == [HELLO[:2]] * 3
     (charged,) = room.paid()
-    assert (charged.usage, charged.attempts) == (Usage(input_tokens=3, output_tokens=2, estimated=True), 1)
+    assert (charged.usage, charged.attempts) == (Usage(input_tokens=4, output_tokens=2, estimated=True), 1)
     assert [record.cost for record in room.records if record is not charged] == [None, None]
 
 
