@@ -66,6 +66,17 @@ async def test_the_events_come_through_and_one_record_tells_of_them() -> None:
     assert record.usage == Usage(input_tokens=3, output_tokens=1)
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_of_an_answer_without_usage_an_estimate_is_kept(stream: bool) -> None:
+    told = [event for event in HELLO if not isinstance(event, UsageReported)]
+    router, records = router_over(ScriptedProvider(told))
+    await events_of(router, call_for(stream=stream))
+    used = records[0].usage
+    assert used is not None
+    assert used.estimated
+    assert used.output_tokens > 0
+
+
 @pytest.mark.parametrize(
     "failing",
     [
