@@ -126,7 +126,11 @@ def export_tiers(
     """Print the tiers as a RateLimitPolicy and a TokenRateLimitPolicy of Kuadrant."""
     from app.settings.tier_formats.kuadrant import Place, as_policies
 
-    typer.echo(as_policies(_settings(config).tiers, Place(gateway, namespace)), nl=False)
+    found = _settings(config).tiers
+    if not found:
+        typer.echo("There are no tiers in the configuration: nothing to export.", err=True)
+        return
+    typer.echo(as_policies(found, Place(gateway, namespace)), nl=False)
 
 
 def _of_file(config: Path) -> Iterator[dict[str, Any]]:
