@@ -12,6 +12,7 @@ from app.cli.client import PlatformClient, connected
 from app.cli.options import DEFAULT_URL, KeyOption, UrlOption
 from app.cli.tables import show_json, show_table
 
+_FILTERS = ("principal", "key", "team", "model", "integration", "front_end")
 _FIGURES = ("requests", "errors", "cancelled", "input_tokens", "output_tokens", "cached_tokens", "cost")
 
 
@@ -66,6 +67,8 @@ def _condition(text: str) -> tuple[str, str]:
     name, found, value = text.partition("=")
     if not found:
         raise typer.BadParameter("expected a condition such as model=gpt-5", param_hint="--where")
+    if name not in _FILTERS:
+        raise typer.BadParameter(f"{name!r} is none of {', '.join(_FILTERS)}", param_hint="--where")
     return name, value
 
 

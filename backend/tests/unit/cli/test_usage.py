@@ -50,3 +50,5 @@ def test_conditions(platform: FakePlatform, command: Command) -> None:
     platform.answer("GET /v1/usage?group_by=model&model=gpt%2F5", {"data": [], "next": None})
     assert "Nothing was asked" in command("usage", "--where", "model=gpt/5").stdout
     assert command("usage", "--where", "gpt").exit_code == 2
+    refused = command("usage", "--where", "bogus=1")
+    assert (refused.exit_code, "front_end" in refused.stderr) == (2, True)
