@@ -143,7 +143,8 @@ def _of_file(config: Path) -> Iterator[dict[str, Any]]:
 def _limit(rate: "Rate") -> str:
     from app.domain.limits import span
 
-    return f"{rate.limit:,} {rate.unit}" + ("" if rate.unit == "concurrent" else f" in {span(rate.window)}")
+    unit = rate.unit.removesuffix("s") if rate.limit == 1 else rate.unit
+    return f"{rate.limit:,} {unit}" + ("" if rate.unit == "concurrent" else f" in {span(rate.window)}")
 
 
 def _rate(text: str) -> dict[str, Any]:

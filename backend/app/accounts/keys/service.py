@@ -147,9 +147,9 @@ class KeyService:
         async with self._turn(actor) as turn:
             key, _ = await turn.reach.find(turn.connection, id)
             if below := await rows.children(turn.connection, id):
+                which, them = ("1 key", "that one") if len(below) == 1 else (f"{len(below)} keys", "them")
                 raise Conflict(
-                    f"{len(below)} keys below it would go on: revoke it first, and them with it.",
-                    code="keys_below",
+                    f"{which} below it would go on: revoke it first, and {them} with it.", code="keys_below"
                 )
             await rows.remove(turn.connection, key, turn.now, turn.version)
             await turn.record("delete", key, key, None)

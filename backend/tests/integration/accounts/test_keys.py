@@ -138,7 +138,7 @@ async def test_what_is_deleted_is_gone_but_for_its_name(room: Process) -> None:
     keys = await room.service()
     key, text = await keys.create(actor(), NewKey(**WHOLE))
     child, _ = await keys.create(actor(), NewKey(parent=key.id))
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="1 key below it would go on: revoke it first, and that one with it"):
         await keys.delete(actor(), key.id)
     await keys.delete(actor(), child.id)
     await keys.delete(actor(), key.id)
