@@ -20,7 +20,7 @@ from app.accounts.keys.digests import Digests
 from app.accounts.keys.drafts import changed, drafted
 from app.accounts.keys.reach import Reach, check_active, reach_of
 from app.accounts.keys.schemas import Key, KeyChange, KeyFilter, NewKey, Page, Rotation
-from app.accounts.keys.scope import FIELDS, beyond, scope_of
+from app.accounts.keys.scope import FIELDS, SAME, beyond, scope_of
 from app.accounts.keys.source import SUBJECT
 from app.accounts.keys.text import hint_of, new_key
 from app.accounts.store import Store
@@ -193,8 +193,10 @@ async def _check_children(turn: _Turn, key: Key, fields: list[str]) -> None:
     for child in await rows.children(turn.connection, key.id):
         field = beyond(scope_of(child), scope_of(key), fields)
         if field is not None:
+            same = f"always has the same '{field}': revoke"
+            said = same if field in SAME else f"has more in '{field}': change or revoke"
             raise Conflict(
-                f"The key '{child.id}' below it has more in '{field}': change or revoke that one first.",
+                f"The key '{child.id}' below it {said} that one first.",
                 code="keys_below",
                 param=field,
             )
