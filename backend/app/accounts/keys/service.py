@@ -34,6 +34,9 @@ DEEPEST = 6
 MOST_BELOW = 200
 """Good keys that somebody may have below him who does not manage all of them."""
 
+MOST_NAMED = 100
+"""Keys that went with another which the audit log names."""
+
 
 class _Turn(msgspec.Struct, frozen=True):
     """A change under way. Nobody else changes keys before it ends."""
@@ -137,9 +140,11 @@ class KeyService:
             before, _ = await turn.reach.find(turn.connection, id)
             if before.revoked_at is not None:
                 return before
-            count = await rows.revoke(turn.connection, id, turn.now, turn.version)
+            revoked = await rows.revoke(turn.connection, id, turn.now, turn.version)
             after = msgspec.structs.replace(before, revoked_at=turn.now)
-            await turn.record("revoke", after, before, {"revoked_at": turn.now, "keys": count})
+            others = [each for each in revoked if each != id][:MOST_NAMED]
+            told = {"revoked_at": turn.now, "keys": len(revoked), "others": others}
+            await turn.record("revoke", after, before, told)
         return after
 
     async def delete(self, actor: Actor, id: str) -> None:
