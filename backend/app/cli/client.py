@@ -90,6 +90,13 @@ class PlatformClient:
             except (OSError, HTTPException):
                 raise Refused(f"The connection to {self.url} was lost.") from None
 
+    def csv_page(self, path: str) -> tuple[bytes, str | None]:
+        """GET, a page of CSV as it came, and what the next one is asked for by, if there is one."""
+        with self._answer("GET", path, None, ANSWER_SECONDS) as answer:
+            if not answer.headers.get("content-type", "").startswith("text/csv"):
+                raise self._stranger()
+            return self._content(answer), answer.headers.get("x-next")
+
     @contextmanager
     def _answer(self, method: str, path: str, body: object, seconds: float) -> Iterator[HTTPResponse]:
         kind = HTTPSConnection if self._secure else HTTPConnection

@@ -94,7 +94,7 @@ def list_keys(
         show_json({"keys": found})
         return
     show_table(
-        ("ID", "NAME", "OWNER", "TEAM", "ROLES", "MODELS", "TIER", "STATUS", "EXPIRES", "LAST USED"),
+        ("ID", "NAME", "KEY", "OWNER", "TEAM", "ROLES", "MODELS", "TIER", "STATUS", "EXPIRES", "LAST USED"),
         (_row(key) for key in shown),
         nothing="No keys. Issue one with `llm-platform keys create`.",
     )
@@ -248,6 +248,7 @@ def _row(key: "Key") -> tuple[str, ...]:
     return (
         key.id,
         key.name,
+        key.hint,
         key.owner,
         key.team or "",
         ", ".join(key.roles),

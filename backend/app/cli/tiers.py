@@ -126,7 +126,11 @@ def export_tiers(
     """Print the tiers as a RateLimitPolicy and a TokenRateLimitPolicy of Kuadrant."""
     from app.settings.tier_formats.kuadrant import Place, as_policies
 
-    typer.echo(as_policies(_settings(config).tiers, Place(gateway, namespace)), nl=False)
+    found = _settings(config).tiers
+    if not found:
+        typer.echo("There are no tiers in the configuration: nothing to export.", err=True)
+        return
+    typer.echo(as_policies(found, Place(gateway, namespace)), nl=False)
 
 
 def _of_file(config: Path) -> Iterator[dict[str, Any]]:
@@ -139,7 +143,8 @@ def _of_file(config: Path) -> Iterator[dict[str, Any]]:
 def _limit(rate: "Rate") -> str:
     from app.domain.limits import span
 
-    return f"{rate.limit:,} {rate.unit}" + ("" if rate.unit == "concurrent" else f" in {span(rate.window)}")
+    unit = rate.unit.removesuffix("s") if rate.limit == 1 else rate.unit
+    return f"{rate.limit:,} {unit}" + ("" if rate.unit == "concurrent" else f" in {span(rate.window)}")
 
 
 def _rate(text: str) -> dict[str, Any]:

@@ -29,6 +29,14 @@ class Rate(msgspec.Struct, frozen=True, kw_only=True):
         words = self.unit.replace("_", " ")
         return "requests at the same time" if self.unit == "concurrent" else f"{words} in {span(self.window)}"
 
+    @property
+    def most(self) -> str:
+        """For people: how much of what. "1 request in a minute"."""
+        name = (
+            self.name if self.limit != 1 else self.name.replace("requests", "request").replace("tokens", "token")
+        )
+        return f"{self.limit:,} {name}"
+
 
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """Who is in one of `groups` has the rates of the tier with the highest `level`. `models`: patterns of those

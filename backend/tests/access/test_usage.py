@@ -141,6 +141,11 @@ async def test_what_is_asked_wrongly_is_told_by_its_name(
     assert param in reply.json()["error"]["param"]
 
 
+async def test_what_may_be_asked_is_told(asked: Whole) -> None:
+    message = (await ask(asked, "ann", colour="red")).json()["error"]["message"]
+    assert message.startswith("'colour' is no parameter here; there are from, to, group_by, principal, key, ")
+
+
 async def test_graphql_tells_the_same(asked: Whole) -> None:
     query = """query($first: Int!, $after: String) {
       usage(groupBy: [TEAM, MODEL], where: {frontEnd: "openai_api"}, first: $first, after: $after) {

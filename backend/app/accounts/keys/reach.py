@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.accounts.keys import repository as rows
 from app.accounts.keys.schemas import Key
-from app.accounts.keys.scope import FIELDS, Scope, beyond, scope_of
+from app.accounts.keys.scope import FIELDS, SAME, Scope, beyond, scope_of
 from app.accounts.keys.trees import tree_of
 from app.domain.errors import Conflict, NotFound, PermissionDenied
 from app.domain.principal import Principal
@@ -66,10 +66,10 @@ class Reach(msgspec.Struct, frozen=True, kw_only=True):
         fields, scope = set(fields), scope_of(key)
         own = beyond(scope, self.scope, fields if self.path is not None else fields & _OF_EVERYBODY)
         if own is not None:
-            raise _beyond(own, "you have yourself")
+            raise _beyond(own, "you have yourself", "your own: what you issue always has your")
         above = beyond(scope, scope_of(parent), fields) if parent is not None else None
         if above is not None:
-            raise _beyond(above, "the key above has")
+            raise _beyond(above, "the key above has", "that of the key above: a key below another always has its")
 
     def _holds(self, path: str, itself: bool) -> bool:
         if self.path is None:
@@ -103,5 +103,6 @@ def check_active(key: Key, now: float) -> None:
         raise Conflict(f"The key '{key.id}' is {status}.", code=f"key_{status}")
 
 
-def _beyond(field: str, what: str) -> PermissionDenied:
-    return PermissionDenied(f"'{field}' reaches further than what {what}.", code="scope_exceeded", param=field)
+def _beyond(field: str, what: str, same: str) -> PermissionDenied:
+    said = f"must be {same} {field}" if field in SAME else f"reaches further than what {what}"
+    return PermissionDenied(f"'{field}' {said}.", code="scope_exceeded", param=field)

@@ -80,14 +80,15 @@ async def end_digests(connection: AsyncConnection, key_id: str, at: float, now: 
     await connection.execute(update(KEY_DIGESTS).where(mine, later).values(expires_at=at))
 
 
-async def revoke(connection: AsyncConnection, id: str, at: float, version: int) -> int:
-    """The key and whatever came of it. How many were not revoked until then."""
-    count = 0
+async def revoke(connection: AsyncConnection, id: str, at: float, version: int) -> list[str]:
+    """The key and whatever came of it. The ids of those that were not revoked until then."""
+    revoked: list[str] = []
     ids = sorted(await _come_of(connection, id))
     for first in range(0, len(ids), MANY):
-        query = update(KEYS).where(_K.id.in_(ids[first : first + MANY]), _K.revoked_at.is_(None))
-        count += (await connection.execute(query.values(revoked_at=at, version=version))).rowcount
-    return count
+        good = _K.id.in_(ids[first : first + MANY]) & _K.revoked_at.is_(None)
+        revoked += (await connection.execute(select(_K.id).where(good).order_by(_K.id))).scalars()
+        await connection.execute(update(KEYS).where(good).values(revoked_at=at, version=version))
+    return revoked
 
 
 async def _come_of(connection: AsyncConnection, id: str) -> set[str]:

@@ -21,6 +21,9 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 FIELDS = Scope.__struct_fields__
 
+SAME = frozenset({"team", "tier"})
+"""Whoever is bound in these has just what the bound has: there is no less and no more."""
+
 
 def scope_of(key: object) -> Scope:
     """Of anything that has the fields."""

@@ -20,7 +20,7 @@ from app.accounts.keys.digests import Digests
 from app.accounts.keys.drafts import changed, drafted
 from app.accounts.keys.reach import Reach, check_active, reach_of
 from app.accounts.keys.schemas import Key, KeyChange, KeyFilter, NewKey, Page, Rotation
-from app.accounts.keys.scope import FIELDS, beyond, scope_of
+from app.accounts.keys.scope import FIELDS, SAME, beyond, scope_of
 from app.accounts.keys.source import SUBJECT
 from app.accounts.keys.text import hint_of, new_key
 from app.accounts.store import Store
@@ -33,6 +33,9 @@ DEEPEST = 6
 
 MOST_BELOW = 200
 """Good keys that somebody may have below him who does not manage all of them."""
+
+MOST_NAMED = 100
+"""Keys that went with another which the audit log names."""
 
 
 class _Turn(msgspec.Struct, frozen=True):
@@ -137,9 +140,11 @@ class KeyService:
             before, _ = await turn.reach.find(turn.connection, id)
             if before.revoked_at is not None:
                 return before
-            count = await rows.revoke(turn.connection, id, turn.now, turn.version)
+            revoked = await rows.revoke(turn.connection, id, turn.now, turn.version)
             after = msgspec.structs.replace(before, revoked_at=turn.now)
-            await turn.record("revoke", after, before, {"revoked_at": turn.now, "keys": count})
+            others = [each for each in revoked if each != id][:MOST_NAMED]
+            told = {"revoked_at": turn.now, "keys": len(revoked), "others": others}
+            await turn.record("revoke", after, before, told)
         return after
 
     async def delete(self, actor: Actor, id: str) -> None:
@@ -147,9 +152,9 @@ class KeyService:
         async with self._turn(actor) as turn:
             key, _ = await turn.reach.find(turn.connection, id)
             if below := await rows.children(turn.connection, id):
+                which, them = ("1 key", "that one") if len(below) == 1 else (f"{len(below)} keys", "them")
                 raise Conflict(
-                    f"{len(below)} keys below it would go on: revoke it first, and them with it.",
-                    code="keys_below",
+                    f"{which} below it would go on: revoke it first, and {them} with it.", code="keys_below"
                 )
             await rows.remove(turn.connection, key, turn.now, turn.version)
             await turn.record("delete", key, key, None)
@@ -193,8 +198,10 @@ async def _check_children(turn: _Turn, key: Key, fields: list[str]) -> None:
     for child in await rows.children(turn.connection, key.id):
         field = beyond(scope_of(child), scope_of(key), fields)
         if field is not None:
+            same = f"always has the same '{field}': revoke"
+            said = same if field in SAME else f"has more in '{field}': change or revoke"
             raise Conflict(
-                f"The key '{child.id}' below it has more in '{field}': change or revoke that one first.",
+                f"The key '{child.id}' below it {said} that one first.",
                 code="keys_below",
                 param=field,
             )

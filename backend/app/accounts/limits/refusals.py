@@ -15,7 +15,7 @@ def over(rate: Rate, seconds: float, standings: Sequence[Standing], estimate: Es
     left = next((standing.remaining for standing in standings if standing.rate == rate), 0)
     again = f"try again in {math.ceil(wait):,} s"
     refusal = RateLimited(
-        f"The limit of {rate.limit:,} {rate.name} is reached{_reserved(rate, left, estimate)}{again}.",
+        f"The limit of {rate.most} is reached{_reserved(rate, left, estimate)}{again}.",
         code="rate_limit_exceeded",
         retry_after=wait,
     )
@@ -27,7 +27,8 @@ def _reserved(rate: Rate, left: int, estimate: Estimate) -> str:
     """Where something is left, it is the size of this very request that does not fit, and a smaller one may."""
     if "tokens" not in rate.unit or not left:
         return "; "
-    said = f": {left:,} are left, and this request takes {estimate.of(rate.unit):,} until its end"
+    remaining = f"{left:,} {'is' if left == 1 else 'are'} left"
+    said = f": {remaining}, and this request takes {estimate.of(rate.unit):,} until its end"
     if rate.unit == "input_tokens" or not estimate.output_tokens:
         return f"{said}. Shorten its prompt, or "
     whose = "as it names no maximum" if estimate.assumed else "its own maximum"

@@ -120,6 +120,19 @@ async def test_the_key_above_bounds_what_anybody_gives(room: Process, field: str
         await keys.change(actor(MASTER), child.id, KeyChange(**{field: value}))
 
 
+@pytest.mark.parametrize("field", ["team", "tier"])
+async def test_a_key_below_another_has_its_team_and_tier_and_that_is_said(room: Process, field: str) -> None:
+    keys = await room.service()
+    parent, _ = await keys.create(actor(), NewKey())
+    with pytest.raises(PermissionDenied) as caught:
+        await keys.create(actor(), NewKey(parent=parent.id, **{field: "gold"}))
+    said = f"'{field}' must be that of the key above: a key below another always has its {field}."
+    assert caught.value.message == said
+    await keys.create(actor(), NewKey(parent=parent.id))
+    with pytest.raises(Conflict, match=f"always has the same '{field}': revoke that one first"):
+        await keys.change(actor(), parent.id, KeyChange(**{field: "gold"}))
+
+
 @pytest.mark.parametrize(
     ("field", "value"), [("models", ("gpt-4",)), ("groups", ()), ("team", "blue"), ("expires_at", 5e9)]
 )

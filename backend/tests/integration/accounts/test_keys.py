@@ -120,6 +120,7 @@ async def test_revoking_takes_what_an_administrator_s_key_issued(
     room: Process, monkeypatch: pytest.MonkeyPatch, many: int
 ) -> None:
     monkeypatch.setattr(rows, "MANY", many)
+    monkeypatch.setattr(module, "MOST_NAMED", 4)
     keys = await room.service()
     _, leaked = await room.issue(roles=("admin",))
     _, deputy = await room.issue(leaked, roles=("admin",))
@@ -132,13 +133,17 @@ async def test_revoking_takes_what_an_administrator_s_key_issued(
     entries = [room.accounts.known(text) for text in (*(text for text, _ in made), below, other)]
     assert [entry.revoked if entry else None for entry in entries] == [True, True, True, True, False]
     assert (await keys.get(actor(), deputy.key)).revoked_at is not None
+    [kept] = [row["after"] for row in await room.rows("audit") if row["action"] == "key.revoke"]
+    after = json.loads(kept) if isinstance(kept, str) else kept
+    gone = [entry.key_id for entry in entries[:4] if entry] + [deputy.key]
+    assert (after["keys"], after["others"]) == (6, sorted(gone)[:4])
 
 
 async def test_what_is_deleted_is_gone_but_for_its_name(room: Process) -> None:
     keys = await room.service()
     key, text = await keys.create(actor(), NewKey(**WHOLE))
     child, _ = await keys.create(actor(), NewKey(parent=key.id))
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict, match="1 key below it would go on: revoke it first, and that one with it"):
         await keys.delete(actor(), key.id)
     await keys.delete(actor(), child.id)
     await keys.delete(actor(), key.id)

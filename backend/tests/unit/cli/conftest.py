@@ -20,7 +20,9 @@ class Asked(NamedTuple):
 
 
 class FakePlatform(ThreadingHTTPServer):
-    """`answers`: what to say to "GET /models": (status, content type, chunks of the body)."""
+    """`answers`: what to say to "GET /models": (status, content type, chunks of the body). `next_pages`: the
+    header x-next that goes with it.
+    """
 
     daemon_threads = True
 
@@ -28,6 +30,7 @@ class FakePlatform(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.asked: list[Asked] = []
         self.answers: dict[str, tuple[int, str, list[bytes]]] = {}
+        self.next_pages: dict[str, str] = {}
 
     @property
     def url(self) -> str:
@@ -54,6 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", kind)
         self.send_header("transfer-encoding", "chunked")
+        if (following := self.server.next_pages.get(f"{self.command} {self.path}")) is not None:
+            self.send_header("x-next", following)
         self.send_header("connection", "close")
         self.end_headers()
         for chunk in chunks:

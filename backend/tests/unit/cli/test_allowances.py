@@ -39,9 +39,9 @@ def test_tiers_are_listed(platform: FakePlatform, command: Command) -> None:
 
 def test_those_of_a_file_are_listed_without_a_platform(command: Command, tmp_path: Path) -> None:
     file = tmp_path / "it.yaml"
-    file.write_text("tiers: {free: {rates: [{unit: requests, limit: 5}]}}\ndefault_tier: free\n")
+    file.write_text("tiers: {free: {rates: [{unit: requests, limit: 1}]}}\ndefault_tier: free\n")
     [_, _, row] = command("tiers", "list", "--config", str(file)).stdout.splitlines()
-    assert " ".join(row.split()) == f"free (default) 0 all 5 requests in a minute {file}"
+    assert " ".join(row.split()) == f"free (default) 0 all 1 request in a minute {file}"
 
 
 def test_a_tier_is_set_and_deleted(platform: FakePlatform, command: Command) -> None:

@@ -58,9 +58,9 @@ def test_all_pages_are_listed(platform: FakePlatform, command: Command) -> None:
     platform.answer("GET /v1/keys?team=red&limit=200", first)
     platform.answer(f"GET /v1/keys?team=red&limit=200&after={ID}", {"data": [KEY], "has_more": False})
     head, _, *rows = command("keys", "list", "--team", "red").stdout.splitlines()
-    assert head.split()[:3] == ["ID", "NAME", "OWNER"]
+    assert head.split()[:4] == ["ID", "NAME", "KEY", "OWNER"]
     assert len(rows) == 2
-    assert "note\N{REPLACEMENT CHARACTER}book" in rows[0]
+    assert rows[0].split()[1:4] == ["note\N{REPLACEMENT CHARACTER}book", "sk-llmp-…abcd", "ann"]
     told = json.loads(command("keys", "list", "--team", "red", "-o", "json").stdout)
     assert told == {"keys": [KEY, KEY]}
 

@@ -1,6 +1,7 @@
 """Tiers of Models-as-a-Service come in, and go out as Kuadrant's policies."""
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
@@ -155,3 +156,10 @@ def test_the_commands(tmp_path) -> None:  # type: ignore[no-untyped-def]
     listed = run(program, ["tiers", "list", "--config", str(ours)])
     assert "free (default)" in listed.stdout
     assert run(program, ["tiers", "import", str(tmp_path / "none.yaml")]).exit_code == 1
+
+
+def test_an_export_of_no_tiers_says_so(tmp_path: Path) -> None:
+    (tmp_path / "none.yaml").write_text("")
+    exported = CliRunner().invoke(program, ["tiers", "export", "--config", str(tmp_path / "none.yaml")])
+    assert (exported.exit_code, exported.stdout) == (0, "")
+    assert "There are no tiers" in exported.stderr

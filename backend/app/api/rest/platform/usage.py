@@ -8,13 +8,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from starlette.responses import Response
 
 from app.accounts.usage.report import DIMENSIONS, FIGURES, Report, UsageQuery
 from app.api.rest.context import Caller, Context
 from app.api.rest.json_response import JSON
 from app.api.usage import dimensions, filters, period, usage
+from app.domain.errors import InvalidRequest
 from app.domain.roles import Right
 
 router = APIRouter(prefix="/v1/usage", tags=["Usage"])
@@ -41,6 +42,17 @@ class Asked(BaseModel):
     limit: int = Field(1000, description="Rows of a page.")
     after: str | None = Field(None, description="The `next` of the page before.")
     format: Literal["json", "csv"] | None = Field(None, description="As the Accept header without it.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, given: Any) -> Any:
+        """Raises InvalidRequest: an unknown one is told with those that there are."""
+        names = [field.alias or name for name, field in cls.model_fields.items()]
+        for name in given:
+            if name not in names:
+                message = f"'{name[:64]}' is no parameter here; there are {', '.join(names)}."
+                raise InvalidRequest(message, param=name[:64], code="invalid_type")
+        return given
 
     def query(self) -> UsageQuery:
         """Raises InvalidRequest."""
