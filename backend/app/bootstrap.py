@@ -137,7 +137,7 @@ class Platform:
         show(
             self.manager,
             self._siblings,
-            Observed(catalog, tally, self.admission, lambda: self.authenticators.refusals),
+            Observed(catalog, tally, self.admission, lambda: self.authenticators.refusals, self.ledger),
         )
         cache = AnswerCache(catalog, self._answers)
         self._connections = Connections(self.manager, account, traces, plugged, self.admission, self._answers)

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from app.accounts.limits.admission import Admission
+from app.accounts.usage.ledger import Ledger
 from app.accounts.usage.schemas import NANOS
 from app.api.refusals import Refusals
 from app.core.integration_framework import IntegrationManager
 from app.core.siblings import Siblings
-from app.domain.observing import BudgetState, Observable, OfferState, TargetState
+from app.domain.observing import BudgetState, LedgerState, Observable, OfferState, TargetState
 from app.inference.call import Target
 from app.inference.catalog import Catalog, LiveCatalog
 from app.inference.tally import Tally
@@ -23,12 +24,18 @@ class Observed:
     """Satisfies Observable. `refusals` gives the counts of those who came without a good key."""
 
     def __init__(
-        self, catalog: LiveCatalog, tally: Tally, admission: Admission, refusals: Callable[[], Refusals]
+        self,
+        catalog: LiveCatalog,
+        tally: Tally,
+        admission: Admission,
+        refusals: Callable[[], Refusals],
+        ledger: Ledger | None = None,
     ) -> None:
         self._catalog = catalog
         self._tally = tally
         self._admission = admission
         self._refusals = refusals
+        self._ledger = ledger
         self._seen: Catalog | None = None
         self._targets: dict[tuple[str, str], Target] = {}
 
@@ -74,6 +81,12 @@ class Observed:
             BudgetState(name=budget.name, limit=budget.limit / NANOS, used=used, alert=budget.alert)
             for budget, used in (() if budgets is None else await budgets.fullest())
         ]
+
+    def ledger(self) -> LedgerState | None:
+        if self._ledger is None:
+            return None
+        found = self._ledger.waiting()
+        return LedgerState(waiting=found.bytes, failing=found.failing, lost=found.lost)
 
     def refused_keys(self) -> Mapping[str, int]:
         return self._refusals().counts

@@ -39,6 +39,16 @@ class BudgetState(msgspec.Struct, frozen=True, kw_only=True):
     alert: float
 
 
+class LedgerState(msgspec.Struct, frozen=True, kw_only=True):
+    """`waiting`: bytes of usage on disk that are not in the database yet, of all processes that share the folder.
+    `failing`: whether the database takes none now. `lost`: calls of this process that there was no room for.
+    """
+
+    waiting: int
+    failing: bool
+    lost: int
+
+
 @runtime_checkable
 class Observable(Protocol):
     """`context.resource(Observable)` gives it to an integration."""
@@ -66,6 +76,10 @@ class Observable(Protocol):
     def active_calls(self) -> int: ...
 
     async def budgets(self) -> Iterable[BudgetState]: ...
+
+    def ledger(self) -> LedgerState | None:
+        """None where no usage is kept."""
+        ...
 
     def refused_keys(self) -> Mapping[str, int]:
         """How many callers were turned away for their key since the start, by reason."""

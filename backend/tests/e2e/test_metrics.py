@@ -49,8 +49,14 @@ async def test_whichever_worker_is_asked_tells_of_all_also_of_those_that_died(tm
             async def total() -> float:
                 return (await scrape(platform))("llm_requests_total", model="echo", status="ok")
 
+            async def all_written() -> bool:
+                return (await scrape(platform))("llm_ledger_waiting_bytes") == 0
+
             await becomes(all_there, 20.0)
             await asked(platform, 60)
+            await becomes(all_written, 20.0)
+            found = await scrape(platform)
+            assert found("llm_ledger_failing") == found("llm_ledger_lost_calls") == 0
             assert {await total() for _ in range(2 * WORKERS)} == {60}
             assert (await scrape(platform))("process_resident_memory_bytes") > WORKERS * 20_000_000
             victim = psutil.Process(workers(platform)[0])

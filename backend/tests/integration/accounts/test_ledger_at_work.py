@@ -3,9 +3,19 @@
 import asyncio
 from pathlib import Path
 
+from app.accounts.limits.admission import Admission
+from app.accounts.limits.memory import MemoryLimits
+from app.accounts.limits.shared import SharedLimits
+from app.accounts.limits.tiers import Tiers
 from app.accounts.store import Store
 from app.accounts.usage.ledger import Ledger
 from app.accounts.usage.report import UsageQuery
+from app.api.refusals import Refusals
+from app.domain.ports import SqlDatabase
+from app.inference.catalog import LiveCatalog
+from app.inference.routes import Routing
+from app.inference.tally import Tally
+from app.observing import Observed
 from app.testing.clock import VirtualClock
 from tests.integration.accounts.rooms import Process
 from tests.unit.accounts.ledger_entries import NOON, entry, no_more_files
@@ -42,3 +52,27 @@ async def test_usage_is_told_by_a_process_that_can_open_no_file(room: Process, t
         told = await ledger.report(query)
     assert [sums.requests for _, sums in told.rows] == [2]
     ledger.close()
+
+
+async def test_metrics_tell_of_usage_that_waits(room: Process, tmp_path: Path) -> None:
+    databases: list[SqlDatabase] = []
+    folder = tmp_path / "usage"
+    ledger = Ledger(Store(lambda: databases), folder, clock=VirtualClock(NOON))
+
+    def told() -> list[float]:
+        state = observed(ledger).ledger()
+        assert state is not None
+        return [state.waiting, state.failing, state.lost]
+
+    ledger.record(entry())
+    assert not await ledger.flush()
+    assert told() == [sum(each.stat().st_size for each in folder.iterdir()), True, 0]
+    databases.append(room.database)
+    assert await ledger.flush()
+    assert told() == [0, False, 0]
+    ledger.close()
+
+
+def observed(ledger: Ledger) -> Observed:
+    catalog = LiveCatalog(list, Routing())
+    return Observed(catalog, Tally(), Admission(Tiers(), SharedLimits(MemoryLimits())), Refusals, ledger)

@@ -184,6 +184,11 @@ BUDGET_USED = _gauge(
 BUDGET_ALERT = _gauge(
     "llm_budget_alert_ratio", "The spent part that somebody should hear of.", "budget", across="max"
 )
+LEDGER_WAITING = _gauge("llm_ledger_waiting_bytes", "Usage on disk that is not in the database yet.", across="max")
+LEDGER_FAILING = _gauge("llm_ledger_failing", "1 while the database takes no usage.", across="max")
+LEDGER_LOST = _gauge(
+    "llm_ledger_lost_calls", "Calls since the start whose usage neither database nor disk nor memory had room for."
+)
 GPU_USED = _gauge("llm_gpu_memory_usage_bytes", "Memory in use on a GPU, by whomever.", "gpu", across="max")
 GPU_TOTAL = _gauge("llm_gpu_memory_total_bytes", "Memory of a GPU.", "gpu", across="max")
 CPU_PERCENT = _gauge(

@@ -41,6 +41,10 @@ def of_this_process(manager: IntegrationManager, platform: Observable) -> Iterat
         if target.slots is not None:
             yield seen(families.QUEUE, target.waiting, *labels)
             yield seen(families.SLOTS, target.slots, *labels)
+    if (ledger := platform.ledger()) is not None:
+        yield seen(families.LEDGER_WAITING, ledger.waiting)
+        yield seen(families.LEDGER_FAILING, ledger.failing)
+        yield seen(families.LEDGER_LOST, ledger.lost)
     statuses = manager.status()
     yield from _graph(statuses)
     causes = root_causes(statuses)

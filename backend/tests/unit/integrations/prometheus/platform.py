@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from app.domain.observing import BudgetState, OfferState, TargetState
+from app.domain.observing import BudgetState, LedgerState, OfferState, TargetState
 
 
 class Platform:
@@ -32,6 +32,9 @@ class Platform:
 
     async def budgets(self) -> Iterable[BudgetState]:
         return ()
+
+    def ledger(self) -> LedgerState | None:
+        return None
 
     def refused_keys(self) -> Mapping[str, int]:
         return self.refused
