@@ -61,6 +61,7 @@ from app.readiness import StorageStart
 from app.recording import ledger_of, recorder
 from app.routing import routing
 from app.settings import ConfigError, LoadedSettings, check_exposure
+from app.settings.explain import changes
 from app.settings.redaction import secrets_in, secrets_of
 
 logger = logging.getLogger(__name__)
@@ -224,6 +225,7 @@ class Platform:
         """Read the configuration again and swap it in whole. Raises ConfigError, and then nothing has changed."""
         loaded = await self._checked()
         settings, routes = loaded.settings, routing(loaded.settings)
+        changed = changes(self._loaded, loaded)
 
         for warning in loaded.warnings:
             if warning not in self._loaded.warnings:
@@ -255,6 +257,7 @@ class Platform:
             )
         return {
             "integrations": msgspec.to_builtins(summary),
+            "settings": changed,
             "needs_restart": needs_restart(settings, self._began_with),
         }
 
@@ -268,11 +271,11 @@ class Platform:
         try:
             if self._tell_all is None:
                 return await self.reload()
-            await self._checked()
+            changed = changes(self._loaded, await self._checked())
         except ConfigError as error:
             raise InvalidRequest(f"The configuration was refused and the old one stays.\n{error}") from None
         self._tell_all()
-        return {"status": "every worker reloads; GET /integrations/status shows this one's"}
+        return {"status": "every worker reloads; GET /integrations/status shows this one's", "settings": changed}
 
     async def _checked(self) -> LoadedSettings:
         """The settings as they stand now, checked as `config check` does. Raises ConfigError."""

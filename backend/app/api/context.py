@@ -4,6 +4,7 @@ A front-end that is started by the manager asks for it: `self.context.resource(A
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,7 +22,7 @@ from app.inference.router import Router
 from app.inference.tally import Tally
 
 Explain = Callable[[str, str | None], Awaitable[Explanation | None]]
-Reload = Callable[[], Awaitable[Mapping[str, object]]]
+Reload = Callable[[], Awaitable[Mapping[str, Any]]]
 
 
 async def _nothing_known(id: str, principal: str | None) -> Explanation | None:

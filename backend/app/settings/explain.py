@@ -31,3 +31,15 @@ def _leaves(value: Any, path: FieldPath) -> Iterator[tuple[FieldPath, Any]]:
             yield from _leaves(each, (*path, key))
     else:
         yield path, value
+
+
+def changes(before: LoadedSettings, after: LoadedSettings) -> dict[str, dict[str, Any]]:
+    """Field → what it was (`before`) and is (`after`), None where it was or is not set. Secrets are hidden, so one
+    that was exchanged for another is not among them.
+    """
+    was, is_now = ({row.field: row.value for row in explain(each)} for each in (before, after))
+    return {
+        field: {"before": was.get(field), "after": is_now.get(field)}
+        for field in sorted({*was, *is_now})
+        if was.get(field) != is_now.get(field)
+    }

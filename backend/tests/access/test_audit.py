@@ -325,6 +325,16 @@ async def test_an_act_is_found_by_the_name_that_its_answer_tells(whole: Whole) -
     assert (last["action"], last["request_id"]) == ("key.create", reply.headers["x-request-id"])
 
 
+async def test_a_reload_tells_which_settings_it_changed(tmp_path: Path) -> None:
+    async with whole_platform(tmp_path) as whole:
+        file = tmp_path / "whole.yaml"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "usage": {"retention_days": 7}}))
+        await rest(whole, "POST", "/admin/reload", {})
+        [last] = await log(whole, limit=1)
+    assert last["before"] == {"usage.retention_days": 90.0}
+    assert last["after"]["settings"] == {"usage.retention_days": {"before": 90.0, "after": 7.0}}
+
+
 async def test_pages_filters_and_who_may_look(whole: Whole) -> None:
     for holder in ("one", "two", "three"):
         await whole.issue(holder)

@@ -116,7 +116,7 @@ def _context(manager: IntegrationManager, provider: ScriptedProvider, policy: Ap
     router = Router(catalog, call_stages=[account], attempt_stages=[keep_time])
 
     async def reload() -> Mapping[str, object]:
-        return {}
+        return {"settings": {}}
 
     return ApiContext(
         router=router,

@@ -126,7 +126,7 @@ async def served(
 
 
 async def _reload() -> Mapping[str, object]:
-    return {}
+    return {"settings": {}}
 
 
 async def texts(call: Any) -> str:

@@ -104,7 +104,7 @@ async def gateway(
 
 
 async def _reload() -> Mapping[str, object]:
-    return {}
+    return {"settings": {}}
 
 
 async def eventually(condition: Callable[[], object], seconds: float = 0.5) -> None:

@@ -193,4 +193,4 @@ async def gateway() -> AsyncIterator[Gateway]:
 
 
 async def _reload() -> Mapping[str, object]:
-    return {}
+    return {"settings": {}}

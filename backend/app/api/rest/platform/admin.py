@@ -12,5 +12,6 @@ router = APIRouter(tags=["Administration"])
 @router.post("/admin/reload", summary="Apply the configuration anew")
 async def reload(context: Context, actor: Acting) -> Response:
     summary = await context.reload()
-    await context.accounts.audit.record(actor, "configuration.reload", "configuration", after=summary)
+    was = {field: change["before"] for field, change in summary["settings"].items()}
+    await context.accounts.audit.record(actor, "configuration.reload", "configuration", before=was, after=summary)
     return JSON(summary)
