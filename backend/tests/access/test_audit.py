@@ -348,6 +348,7 @@ async def test_pages_filters_and_who_may_look(whole: Whole) -> None:
     at = created[0]["at"]
     assert all(record["at"] < at for record in await log(whole, until=at))
     assert created[0] in await log(whole, since=at)
+    assert created[0] in await log(whole, since="2020-01-01", until="2999-01-01T00:00:00Z")
     assert await log(whole, actor="nobody") == []
     told = await post(
         whole.port,

@@ -13,6 +13,7 @@ from app.accounts.audit.schemas import AuditFilter, Record
 from app.api.rest import openapi
 from app.api.rest.context import Context
 from app.api.rest.json_response import JSON
+from app.api.usage import moment
 
 router = APIRouter(prefix="/v1/audit", tags=["Audit"])
 
@@ -24,11 +25,14 @@ def asked(
     actor: str | None = None,
     action: str | None = None,
     object: str | None = None,
-    since: float | None = None,
-    until: float | None = None,
+    since: str | None = None,
+    until: str | None = None,
 ) -> AuditFilter:
-    """`action`: one, or all of a kind of thing, such as `key.`; times in Unix seconds."""
-    return AuditFilter(actor=actor, action=action, object=object, since=since, until=until)
+    """`action`: one, or all of a kind of thing, such as `key.`; times as Unix seconds, as a date or as a time."""
+    first, last = (
+        None if text is None else moment(text, name) for name, text in (("since", since), ("until", until))
+    )
+    return AuditFilter(actor=actor, action=action, object=object, since=first, until=last)
 
 
 Asked = Annotated[AuditFilter, Depends(asked)]
