@@ -7,12 +7,14 @@ and no other server is started, whose waking and whose memory would be in it.
 import statistics
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import msgspec
 
 from bench.gateways import LAYERS, Contender, platform, upstream
 from bench.measure import measure as measure_one
 from bench.measure import warm_up
+from bench.pairs import Pair, quartiles, take_pairs
 from bench.processes import Running
 from bench.scenarios import Scenario
 
@@ -38,16 +40,16 @@ def measure(pairs: int, say: Callable[[str], object]) -> list[Cost]:
     return found
 
 
-def cost(name: str, pairs: Sequence[tuple[float, float]]) -> Cost:
+def cost(name: str, pairs: Sequence[Pair]) -> Cost:
     """`pairs`: two or more, each without it and with it."""
     differences = [with_it - without for without, with_it in pairs]
-    low, middle, high = statistics.quantiles(differences, n=4, method="inclusive")
+    low, middle, high = quartiles(differences)
     return Cost(
         name=name, cpu_us=middle, low=low, high=high, without_us=statistics.median(pair[0] for pair in pairs)
     )
 
 
-def _pairs(layer: Contender, count: int) -> list[tuple[float, float]]:
+def _pairs(layer: Contender, count: int) -> list[Pair]:
     with ExitStack() as stack:
         port = stack.enter_context(upstream()).address.port
         without, with_it = servers = [stack.enter_context(start(port)) for start in (platform, layer.start)]
@@ -55,10 +57,8 @@ def _pairs(layer: Contender, count: int) -> list[tuple[float, float]]:
         for server in servers:
             server.settle()
             warm_up(server, SCENARIO)
-        return [_pair(servers, first=number % 2) for number in range(count)]
+        return take_pairs(count, *(partial(_cpu, server) for server in servers))
 
 
-def _pair(servers: Sequence[Running], first: int) -> tuple[float, float]:
-    """`first`: which of the two. They take turns, so that no drift of the machine is one's."""
-    found = {index: measure_one(servers[index], SCENARIO).cpu_us for index in (first, 1 - first)}
-    return found[0], found[1]
+def _cpu(server: Running) -> float:
+    return measure_one(server, SCENARIO).cpu_us

@@ -9,6 +9,7 @@ import statistics
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 
 import msgspec
 import uvloop
@@ -16,6 +17,7 @@ import uvloop
 from bench import load
 from bench.gateways import KEY, WATCHED, platform, upstream
 from bench.measure import NoFigures, load_of, warm_up
+from bench.pairs import Pair, quartiles, take_pairs
 from bench.processes import Running
 from bench.scenarios import Scenario
 
@@ -45,14 +47,7 @@ def measure(workers: int, pairs: int) -> Scaling:
             return server
 
         apart, together = [start(1) for _ in range(workers)], [start(workers)]
-        return summary(workers, [_pair(apart, together, first=number % 2) for number in range(pairs)])
-
-
-def _pair(apart: Sequence[Running], together: Sequence[Running], first: int) -> tuple[float, float]:
-    """`first`: which of the two. They take turns, so that no drift of the machine is one's."""
-    turns = [(apart, 1), (together, len(apart))]
-    costs = {index: _cost(*turns[index]) for index in (first, 1 - first)}
-    return costs[0], costs[1]
+        return summary(workers, take_pairs(pairs, partial(_cost, apart, 1), partial(_cost, together, workers)))
 
 
 def _cost(servers: Sequence[Running], workers: int) -> float:
@@ -71,8 +66,8 @@ async def _answers(servers: Sequence[Running], scenario: Scenario) -> int:
     return sum(len(outcome.latencies) for outcome in outcomes)
 
 
-def summary(workers: int, pairs: Sequence[tuple[float, float]]) -> Scaling:
+def summary(workers: int, pairs: Sequence[Pair]) -> Scaling:
     """`pairs`: two or more, each apart and together."""
     apart, together = map(statistics.median, zip(*pairs, strict=True))
-    low, ratio, high = statistics.quantiles([there / here for here, there in pairs], n=4, method="inclusive")
+    low, ratio, high = quartiles([there / here for here, there in pairs])
     return Scaling(workers=workers, apart_us=apart, together_us=together, ratio=ratio, low=low, high=high)

@@ -16,7 +16,7 @@ from app.api.front_end import Drains
 from app.api.graphql.app import PATH as GRAPHQL
 from app.api.graphql.app import GraphQLApp
 from app.api.websocket.app import websocket_endpoints
-from app.checks import needs_restart, problems_with
+from app.checks import accepted, needs_restart, problems_with
 from app.connecting import Connections, sources
 from app.core.data_folder import data_folder
 from app.core.integration_framework import (
@@ -60,7 +60,7 @@ from app.observing import Observed, show
 from app.readiness import StorageStart
 from app.recording import ledger_of, recorder
 from app.routing import routing
-from app.settings import ConfigError, LoadedSettings, check_exposure
+from app.settings import ConfigError, LoadedSettings
 from app.settings.explain import changes
 from app.settings.redaction import secrets_in, secrets_of
 
@@ -289,12 +289,3 @@ def keep_secret(loaded: LoadedSettings) -> None:
     """What is secret in the settings and in the environment is written nowhere from now on."""
     secrets = secrets_in(loaded.settings, secrets=loaded.layer.secrets)
     redact.learn((*secrets, *secrets_of(os.environ)))
-
-
-def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:
-    """The settings, if the platform may run with them. `listening`: the host where it does already. Raises
-    ConfigError.
-    """
-    loaded = load()
-    check_exposure(loaded.settings, listening)
-    return loaded

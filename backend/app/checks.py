@@ -1,10 +1,11 @@
-"""What only the integrations themselves can tell of a configuration: their own settings, and whom it names.
+"""Whether the platform may run with a configuration, and what only the integrations themselves can tell of it:
+their own settings, and whom it names.
 
 Their classes are imported, but nothing is started.
 """
 
 import asyncio
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from operator import attrgetter
 
 from pydantic import ValidationError
@@ -33,6 +34,15 @@ _FIXED = (
     "usage.enabled",
 )
 """Settings that a reload can't change."""
+
+
+def accepted(load: Callable[[], LoadedSettings], listening: str | None = None) -> LoadedSettings:
+    """The settings, if the platform may run with them. `listening`: the host where it does already. Raises
+    ConfigError.
+    """
+    loaded = load()
+    check_exposure(loaded.settings, listening)
+    return loaded
 
 
 def needs_restart(new: Settings, began_with: Settings) -> list[str]:

@@ -20,6 +20,7 @@ from app import bootstrap
 from app.api.rest.protocol import protocol_class
 from app.api.websocket.server import uvicorn_options
 from app.banner import banner
+from app.checks import accepted
 from app.core.allocator import keep_freed_memory
 from app.core.siblings import common_folder
 from app.limiting import told_of_shares
@@ -40,7 +41,7 @@ def serve(load: Load) -> int:
 
     Returns the exit code: 0 after a clean stop, 1 when the platform could not start.
     """
-    loaded = bootstrap.accepted(load)
+    loaded = accepted(load)
     settings = loaded.settings
     bootstrap.keep_secret(loaded)
     configure_logging(settings.log_level, settings.log_format)
@@ -63,7 +64,7 @@ def serve(load: Load) -> int:
             _spare_the_collector()
             with common_folder() as folder:
                 run_one = partial(run_worker, folder=folder)
-                load = partial(bootstrap.accepted, load, settings.server.host)  # the listener outlives each worker
+                load = partial(accepted, load, settings.server.host)  # the listener outlives each worker
                 return run_workers(settings.server.workers, run_one, load, listener)
         return _run(lambda: bootstrap.Platform(load, loaded), listener)
 

@@ -12,11 +12,13 @@ import msgspec
 from app.domain.chat import ChatRequest, CompletionRequest
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import PlatformError
+from app.domain.events import Opaque, ReasoningDelta, RefusalDelta, StreamEvent, TextDelta, ToolCallDelta
 from app.domain.exchange import Places
 from app.domain.limits import Estimate
 from app.domain.rerank import RerankRequest
 from app.domain.token_estimate import BYTES_PER_TOKEN, estimate_tokens
 from app.domain.usage import Usage
+from app.domain.whole import Whole
 from app.inference.call import Call
 
 MOST = 10_000_000
@@ -36,6 +38,8 @@ class _Wanted(msgspec.Struct, gc=False):
 
 _wanted = msgspec.json.Decoder(_Wanted).decode
 
+_WITHOUT_OUTPUT = ("embeddings", "rerank")
+
 _BASE64 = b"base64"
 _LONG = 16 * 1024
 _LEAPS = 500
@@ -47,7 +51,7 @@ def estimate(call: Call, output_tokens: int) -> Estimate:
     if encoded is None:
         return _of(call.request, output_tokens)
     body, prompt = encoded.body, _length(call, encoded.body)
-    if call.operation in ("embeddings", "rerank"):
+    if call.operation in _WITHOUT_OUTPUT:
         return Estimate(prompt, 0)
     wanted = _wanted(body) if encoded.places is None else _wanted_at(encoded.places, body)
     # A provider heeds any one of several maxima, and the caller may not pick the one that is counted.
@@ -68,6 +72,26 @@ def prompt_tokens(call: Call) -> int:
         return _of(call.request, 0).input_tokens
     except PlatformError:
         return 0
+
+
+def answer_tokens(call: Call, whole: Whole) -> int:
+    """About how many an answer has of which nobody tells; what stands around its texts counts with them where they
+    were not read. Vectors and scores are none.
+    """
+    if call.operation in _WITHOUT_OUTPUT:
+        return 0
+    return -(-sum(map(_size, whole.events)) // BYTES_PER_TOKEN)
+
+
+def _size(event: StreamEvent) -> int:
+    match event:
+        case Opaque():
+            return len(event.data)
+        case TextDelta() | ReasoningDelta() | RefusalDelta():
+            return len(event.text.encode())
+        case ToolCallDelta():
+            return len(event.arguments.encode())
+    return 0
 
 
 def _length(call: Call, body: bytes) -> int:

@@ -22,7 +22,7 @@ _NOBODY_WAITS = _NobodyWaits()
 
 class ShortCycle(RequestResponseCycle):
     """A request whose application runs once all of it is here. uvicorn's own begins with the head, and has an
-    event and a buffer for what follows: with the timers that was a tenth of a request.
+    event and a buffer for what follows. (docs/adr/0002)
     """
 
     logger = access_logger = logging.getLogger("uvicorn.error")

@@ -12,11 +12,10 @@ from app.domain.calls import EndedCall, Tried
 from app.domain.embeddings import EmbeddingResult
 from app.domain.errors import PlatformError, ProviderProtocolError, UpstreamError
 from app.domain.events import EventStream, Finished, Opaque, Started, StreamEvent, UsageReported
-from app.domain.token_estimate import BYTES_PER_TOKEN
 from app.domain.usage import Usage
 from app.domain.whole import Whole
 from app.inference.call import Attempt, Call, Considered, PromptSize
-from app.inference.estimate import prompt_tokens
+from app.inference.estimate import answer_tokens, prompt_tokens
 from app.inference.policy import ModelPolicy
 
 logger = logging.getLogger(__name__)
@@ -57,7 +56,9 @@ class Account:
             self.emit(call, error, None, _estimated(call, 0) if left else None)
             raise
         if type(stream) is Whole and not call.stream:
-            self.emit(call, None, time.perf_counter(), _used(stream) or _estimated(call, _length(stream)))
+            self.emit(
+                call, None, time.perf_counter(), _used(stream) or _estimated(call, answer_tokens(call, stream))
+            )
             return stream
         return Recorded(self.emit, call, stream)
 
@@ -238,12 +239,6 @@ def _used(whole: Whole) -> Usage | None:
         if type(event) is UsageReported or type(event) is EmbeddingResult:
             usage = event.usage
     return usage
-
-
-def _length(whole: Whole) -> int:
-    """About how many tokens an answer has; what stands around its texts counts with them where it was not read."""
-    read = [event.data if type(event) is Opaque else getattr(event, "text", "").encode() for event in whole.events]
-    return -(-sum(map(len, read)) // BYTES_PER_TOKEN)
 
 
 def _estimated(call: Call, output_tokens: int) -> Usage:

@@ -11,11 +11,13 @@ import pytest
 from app.domain.chat import ChatRequest, CompletionRequest, Message, Sampling, TextPart
 from app.domain.embeddings import EmbeddingRequest
 from app.domain.errors import UpstreamError
+from app.domain.events import Opaque, TextDelta, ToolCallDelta
 from app.domain.exchange import Encoded
 from app.domain.limits import Estimate
 from app.domain.usage import Usage
+from app.domain.whole import Whole
 from app.inference.call import Call, Operation, PromptSize
-from app.inference.estimate import MOST, estimate, prompt_tokens, settled
+from app.inference.estimate import MOST, answer_tokens, estimate, prompt_tokens, settled
 from app.wire.openai_chat import request as wire
 from app.wire.top_level import locate
 
@@ -142,3 +144,12 @@ def test_what_was_not_told_is_not_for_nothing(
 )
 def test_what_nobody_tells_was_read_all_the_same(call: Call, tokens: int) -> None:
     assert prompt_tokens(call) == tokens
+
+
+@pytest.mark.parametrize(
+    ("operation", "tokens"), [("chat", 25), ("text_completion", 25), ("embeddings", 0), ("rerank", 0)]
+)
+def test_what_nobody_tells_was_written_all_the_same(operation: Operation, tokens: int) -> None:
+    called = ToolCallDelta(index=0, arguments="{}")
+    whole = Whole([Opaque(format="x", data=b"y" * 90, whole=True), TextDelta(text="\u00e9hello"), called])
+    assert answer_tokens(sent(operation), whole) == tokens
